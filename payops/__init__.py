@@ -1,0 +1,1 @@
+"""payops: the terminal a payments on-call person keeps open."""

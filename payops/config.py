@@ -1,0 +1,279 @@
+"""Settings from `payops.toml`, and secrets as references that are looked up only when used."""
+
+from __future__ import annotations
+
+import os
+import stat
+import tomllib
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from .domain.errors import UsageError
+from .domain.events import Topology
+from .domain.payments import Mode, Provider
+from .domain.roles import OperatorRole
+from .text import did_you_mean, safe_line
+
+SCHEMA = "payops.config/v1"
+_SCHEMES = ("env:", "keyring:", "file:")
+
+
+def _reference(value: str) -> str:
+    if not value.startswith(_SCHEMES):
+        raise ValueError(
+            "a secret is a reference: env:NAME, keyring:SERVICE/USER or file:PATH, never the secret itself"
+        )
+    if value.startswith("keyring:") and "/" not in value:
+        raise ValueError("a keyring reference is keyring:SERVICE/USER")
+    return value
+
+
+SecretRef = Annotated[str, AfterValidator(_reference)]
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ReceiverSettings(_Model):
+    host: str = "127.0.0.1"
+    port: int = Field(default=8787, ge=0, le=65535)
+
+
+class OperatorSettings(_Model):
+    name: str = Field(min_length=1, max_length=64)
+    roles: tuple[OperatorRole, ...] = ("viewer",)
+
+
+class Credential(_Model):
+    """References to one set of secrets of an account; which fields are needed depends on the provider."""
+
+    api_key: SecretRef | None = None
+    merchant_id: SecretRef | None = None
+    public_key: SecretRef | None = None
+    private_key: SecretRef | None = None
+    client_id: SecretRef | None = None
+    client_secret: SecretRef | None = None
+    webhook_id: SecretRef | None = None
+    webhook_secrets: tuple[SecretRef, ...] = ()
+
+
+class EndpointSettings(_Model):
+    name: str = Field(min_length=1)
+    url: str
+    topology: Topology = "observer"
+    idempotent: bool = False
+    forward_to: str | None = None
+    source: str | None = None
+
+    @model_validator(mode="after")
+    def _complete(self) -> EndpointSettings:
+        if urlsplit(self.url).scheme not in ("http", "https"):
+            raise ValueError(f"url must start with https:// (or http:// on loopback), got {self.url!r}")
+        if self.topology == "relay" and not self.forward_to:
+            raise ValueError("a relay endpoint needs forward_to = URL")
+        if self.topology == "import" and not self.source:
+            raise ValueError("an import endpoint needs source = sqlite:… or a JSONL file")
+        return self
+
+
+class AccountSettings(Credential):
+    name: str = Field(min_length=1, pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")
+    provider: Provider
+    mode: Mode
+    api_base: str | None = None
+    api_version: str | None = None
+    accept_unrestricted_key: bool = False
+    application_credential: SecretRef | None = None
+    fallback_credentials: tuple[Credential, ...] = ()
+    endpoints: tuple[EndpointSettings, ...] = ()
+
+    @model_validator(mode="after")
+    def _complete(self) -> AccountSettings:
+        needed = {
+            "stripe": ("api_key",),
+            "braintree": ("merchant_id", "public_key", "private_key"),
+            "paypal": ("client_id", "client_secret"),
+        }[self.provider]
+        missing = [field for field in needed if getattr(self, field) is None]
+        if missing:
+            raise ValueError(f"{self.provider} needs {', '.join(missing)} (a reference such as env:NAME)")
+        if self.api_base is not None:
+            parts = urlsplit(self.api_base)
+            if parts.scheme not in ("http", "https") or not parts.hostname:
+                raise ValueError(f"api_base must be a URL, got {self.api_base!r}")
+            if parts.scheme == "http" and not _is_loopback(parts.hostname):
+                raise ValueError("api_base may be http only on loopback; use https")
+        return self
+
+    def credential(self, slot: int) -> Credential:
+        """Slot 0 is the account's own credential, 1… its fallbacks in order."""
+        return self if slot == 0 else self.fallback_credentials[slot - 1]
+
+    @property
+    def slots(self) -> int:
+        return 1 + len(self.fallback_credentials)
+
+
+class ArmEntry(_Model):
+    account: str
+    remedies: tuple[str, ...]
+
+
+class Settings(_Model):
+    """The whole configuration. `base` is the directory relative paths are relative to."""
+
+    schema_: Literal["payops.config/v1"] = Field(alias="schema")
+    store: Path = Path("payops.db")
+    mode: Literal["observe", "armed"] = "observe"
+    rules: Path | None = None
+    receiver: ReceiverSettings = ReceiverSettings()
+    operators: tuple[OperatorSettings, ...] = ()
+    accounts: tuple[AccountSettings, ...] = ()
+    arm: tuple[ArmEntry, ...] = ()
+    base: Path = Path()
+
+    @model_validator(mode="after")
+    def _unique(self) -> Settings:
+        names = [account.name for account in self.accounts]
+        doubles = sorted({name for name in names if names.count(name) > 1})
+        if doubles:
+            raise ValueError(f"two accounts are named {doubles[0]!r}: names must differ")
+        for entry in self.arm:
+            if entry.account not in names:
+                raise ValueError(
+                    f"[[arm]] names the account {entry.account!r}{did_you_mean(entry.account, names)}"
+                )
+        return self
+
+    @property
+    def store_path(self) -> Path:
+        return self.base / self.store
+
+    def account(self, name: str) -> AccountSettings:
+        for account in self.accounts:
+            if account.name == name:
+                return account
+        known = [account.name for account in self.accounts]
+        raise UsageError(
+            f"no account {safe_line(name)!r}{did_you_mean(name, known)}; known: {', '.join(known) or 'none'}"
+        )
+
+    def operator(self, name: str | None) -> OperatorSettings | None:
+        """The listed operator of that name; None = view-only."""
+        return next((operator for operator in self.operators if operator.name == name), None)
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def find(explicit: str | None) -> Path:
+    """`--config`, then $PAYOPS_CONFIG, then ./payops.toml; an error that says what to do when there is none."""
+    chosen = explicit or os.environ.get("PAYOPS_CONFIG")
+    path = Path(chosen) if chosen else Path("payops.toml")
+    if not path.is_file():
+        where = "" if chosen else " in this directory"
+        raise UsageError(f"no configuration {path}{where}: run `payops init`, or name one with --config FILE")
+    return path
+
+
+def load(explicit: str | None = None) -> Settings:
+    """The settings of `find(explicit)`; `UsageError` names file, field and what to do."""
+    path = find(explicit)
+    try:
+        raw = tomllib.loads(path.read_text("utf-8"))
+    except tomllib.TOMLDecodeError as error:
+        raise UsageError(f"{path}: not valid TOML: {error}") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path}: cannot be read: {error}") from error
+    return parse(raw, base=path.parent, source=str(path))
+
+
+def parse(raw: dict[str, Any], *, base: Path, source: str) -> Settings:
+    """Settings from a parsed document; relative paths are relative to `base`."""
+    if raw.get("schema") != SCHEMA:
+        raise UsageError(f'{source}: schema: must be "{SCHEMA}", got {raw.get("schema")!r}')
+    if "base" in raw:
+        raise UsageError(f"{source}: base: unknown key; remove it")
+    try:
+        return Settings.model_validate({**raw, "base": base})
+    except ValidationError as error:
+        raise UsageError(_explain(error, raw, source)) from error
+
+
+def _explain(error: ValidationError, raw: dict[str, Any], source: str) -> str:
+    first = error.errors(include_url=False, include_input=False)[0]
+    location = list(first["loc"])
+    field = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in location).lstrip(".")
+    name = _entry_name(raw, location)
+    where = f"{source}: {field}{name}"
+    if first["type"] == "extra_forbidden":
+        owner = _model_at(location[:-1])
+        return f"{where}: unknown key{did_you_mean(str(location[-1]), owner)}; remove or correct it"
+    message = first["msg"].removeprefix("Value error, ")
+    return f"{where}: {message}" if field else f"{source}: {message}"
+
+
+def _entry_name(raw: dict[str, Any], location: list[Any]) -> str:
+    if len(location) >= 2 and isinstance(location[1], int):
+        try:
+            name = raw[location[0]][location[1]].get("name")
+        except (KeyError, IndexError, TypeError, AttributeError):
+            return ""
+        return f" ({safe_line(name, limit=40)})" if name else ""
+    return ""
+
+
+def _model_at(location: list[Any]) -> list[str]:
+    models: dict[str, type[BaseModel]] = {
+        "receiver": ReceiverSettings,
+        "operators": OperatorSettings,
+        "accounts": AccountSettings,
+        "endpoints": EndpointSettings,
+        "fallback_credentials": Credential,
+        "arm": ArmEntry,
+    }
+    names = [part for part in location if isinstance(part, str)]
+    model = models.get(names[-1], Settings) if names else Settings
+    return [info.alias or name for name, info in model.model_fields.items() if name != "base"]
+
+
+def resolve_secret(reference: str, base: Path) -> str:
+    """The secret behind a reference. `UsageError` names the reference and the remedy, never the value."""
+    scheme, _, rest = reference.partition(":")
+    if scheme == "env":
+        value = os.environ.get(rest)
+        if not value:
+            raise UsageError(
+                f"{reference}: the environment variable {rest} is not set; export it before starting payops"
+            )
+        return value
+    if scheme == "file":
+        path = base / rest
+        try:
+            mode = path.stat().st_mode
+            text = path.read_text("utf-8").strip()
+        except OSError as error:
+            raise UsageError(f"{reference}: cannot be read: {error.strerror}") from error
+        if mode & (stat.S_IRWXG | stat.S_IRWXO):
+            raise UsageError(f"{reference}: others can read it; run: chmod 600 {path}")
+        if not text:
+            raise UsageError(f"{reference}: the file is empty")
+        return text
+    service, _, user = rest.partition("/")
+    import keyring  # pulls in the desktop's secret service: only when a reference asks for it
+
+    value = keyring.get_password(service, user)
+    if not value:
+        raise UsageError(f"{reference}: nothing stored; run: keyring set {service} {user}")
+    return value

@@ -1,0 +1,93 @@
+"""The action registry: one table feeds key bindings, help, the palette, the CLI and a scenario's `do`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from .roles import OperatorRole
+
+Scope = Literal["incident", "account", "engine"]
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """One thing a person can ask for.
+
+    `roles` empty = reading only, no identity needed. `fields` are the words it takes besides the incident.
+    """
+
+    name: str
+    title: str
+    key: str
+    scope: Scope
+    roles: tuple[OperatorRole, ...]
+    help: str
+    fields: tuple[str, ...] = ()
+
+
+_ACT: tuple[OperatorRole, ...] = ("operator", "coordinator", "security", "admin")
+
+ACTIONS: tuple[Action, ...] = (
+    Action(
+        "ack", "Acknowledge", "a", "incident", _ACT, "Say that you have it; your name and the time are kept."
+    ),
+    Action("assign", "Assign", "o", "incident", _ACT, "Give the incident an owner.", ("to",)),
+    Action("note", "Note", "n", "incident", _ACT, "Add a line to the timeline.", ("text",)),
+    Action("fix", "Fix", "f", "incident", _ACT, "Run the next Level 1 remedy now; its plan is shown first."),
+    Action(
+        "escalate",
+        "Escalate",
+        "e",
+        "incident",
+        _ACT,
+        "Hand over to the next level with Problem, Attempted, Impact, Gateway, Request.",
+        ("problem", "attempted", "impact", "gateway", "request"),
+    ),
+    Action("accept", "Accept", "y", "incident", _ACT, "Accept the handoff: it is yours now."),
+    Action("return", "Return", "t", "incident", _ACT, "Return the handoff with a question.", ("question",)),
+    Action(
+        "resolve",
+        "Resolve",
+        "r",
+        "incident",
+        _ACT,
+        "Close with a cause and what fixed it.",
+        ("cause", "fixed", "note"),
+    ),
+    Action("export", "Export", "x", "incident", (), "Write the incident as a report."),
+    Action(
+        "stop",
+        "Stop everything",
+        "S",
+        "engine",
+        _ACT,
+        "No remedy acts until resumed; survives a restart.",
+        ("reason",),
+    ),
+    Action("resume", "Resume", "R", "engine", _ACT, "Let remedies act again.", ("reason",)),
+    Action(
+        "arm",
+        "Arm remedies",
+        "",
+        "account",
+        _ACT,
+        "Let named remedies act on an account.",
+        ("remedies", "reason"),
+    ),
+    Action("disarm", "Disarm remedies", "", "account", _ACT, "Take that back.", ("remedies", "reason")),
+)
+BY_NAME: dict[str, Action] = {action.name: action for action in ACTIONS}
+
+CAUSES: tuple[str, ...] = (
+    "provider outage",
+    "provider change",
+    "issuer",
+    "our deploy",
+    "our configuration",
+    "credential",
+    "traffic",
+    "false alarm",
+    "unknown",
+)
+"""Cause codes for a resolution; `false alarm` ends the incident as `false_alarm`."""

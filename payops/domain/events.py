@@ -1,0 +1,117 @@
+"""Provider events, the endpoints they are sent to, and what reached us."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal
+
+from .payments import Attempt, Mode, Refund
+
+Topology = Literal["observer", "relay", "import"]
+EndpointStatus = Literal["enabled", "disabled"]
+InboxState = Literal["received", "processed", "failed", "dead"]
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookEvent:
+    """One event as the provider lists or sends it, without its body.
+
+    `amount_minor` and `currency` are the object's, where it has one: what a missing event is worth.
+    `pending_webhooks` counts the endpoints that have not confirmed it (Stripe; None where unknown).
+    """
+
+    account: str
+    event_id: str
+    type: str
+    created_at: datetime
+    livemode: bool | None
+    object_id: str | None = None
+    amount_minor: int | None = None
+    currency: str | None = None
+    pending_webhooks: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """One webhook endpoint as the provider reports it. `disabled_reason` is None where not told."""
+
+    account: str
+    endpoint_id: str
+    url: str
+    status: EndpointStatus
+    event_types: tuple[str, ...]
+    livemode: bool | None
+    api_version: str | None = None
+    disabled_reason: str | None = None
+    created_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CredentialProof:
+    """What one cheap read proved about a credential.
+
+    `mode` None = not proven. `error` is a bucket of `domain.errors`, None when the provider accepted the credential.
+    `hint` is the masked credential (`sk_live_…4f2a`), never the secret. `identity` is the provider's account id.
+    """
+
+    account: str
+    slot: int
+    hint: str
+    at: datetime
+    ok: bool
+    identity: str | None = None
+    mode: Mode | None = None
+    error: str | None = None
+    code: str | None = None
+    message: str = ""
+    request_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What one read or one delivery taught us; the store applies all of it or nothing."""
+
+    attempts: tuple[Attempt, ...] = ()
+    refunds: tuple[Refund, ...] = ()
+    events: tuple[WebhookEvent, ...] = ()
+    wrong_mode: tuple[WebhookEvent, ...] = ()
+    """Events of the other mode: quarantined, they never enter a rate."""
+
+
+@dataclass(frozen=True, slots=True)
+class FeedPage:
+    """One answered poll of a feed.
+
+    `cursor` is opaque to everyone but the adapter. `more` asks to be called again at once (backfill).
+    `data_as_of`: everything up to here is known to have been seen. `endpoints` / `undelivered` / `proof`
+    replace what was known when not None. `progress` is the share of a backfill done, 0..1.
+    """
+
+    feed: str
+    read: int
+    requests: int
+    cursor: str | None = None
+    more: bool = False
+    data_as_of: datetime | None = None
+    request_id: str | None = None
+    facts: Facts = field(default_factory=Facts)
+    endpoints: tuple[Endpoint, ...] | None = None
+    undelivered: tuple[WebhookEvent, ...] | None = None
+    proof: CredentialProof | None = None
+    progress: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One webhook request that passed verification, ready to be made durable.
+
+    `body` is redacted JSON text; `sha256` is of the raw bytes as they came.
+    """
+
+    account: str
+    event: WebhookEvent
+    received_at: datetime
+    body: str
+    sha256: str
+    verdict: str
