@@ -1,0 +1,181 @@
+"""The ASGI application. No framework: a webhook is a hot path of four steps."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
+from datetime import datetime
+from hashlib import sha256
+from typing import Any
+
+import msgspec
+
+from payops.clock import Now
+from payops.domain.events import Delivery
+from payops.providers.port import NotVerified, WebhookVerifier
+from payops.store import Store
+
+from .processing import process_inbox
+from .writer import Full, GroupWriter, Refusal
+
+log = logging.getLogger(__name__)
+
+MAX_BODY = 1024 * 1024
+_DRAIN = 16 * MAX_BODY
+"""A body that is too large is read and dropped up to here, so that its sender hears the answer."""
+_BODY_TIMEOUT_S = 15.0
+_WRITE_TIMEOUT_S = 15.0
+_PREFIX = "/webhooks/"
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+
+class _TooLarge(Exception):
+    pass
+
+
+class _Gone(Exception):
+    pass
+
+
+class Receiver:
+    """Webhooks of all accounts: `POST /webhooks/<account>`; probes: `GET` of the same and `/healthz`.
+
+    A 200 means that the event is on disk. 400 says nothing about why: the reason is counted in the store.
+    503 asks the sender to come back. `verifiers` may be changed while the server runs.
+    """
+
+    def __init__(self, store: Store, verifiers: Mapping[str, WebhookVerifier], now: Now) -> None:
+        self._store = store
+        self._verifiers = verifiers
+        self._now = now
+        self._writer = GroupWriter(store)
+
+    def process_pending(self, now: datetime) -> int:
+        """Process what is due in the inbox until it is empty, oldest object first; how many were processed."""
+        return process_inbox(self._store, self._verifiers, now)
+
+    def close(self, timeout_s: float = 1.0) -> None:
+        """Write what waits, and end the writer."""
+        self._writer.close(timeout_s)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            raise RuntimeError(f"the receiver speaks HTTP only, not {scope['type']}")
+        try:
+            status, body, close = await self._answer(scope, receive)
+        except _Gone:
+            return
+        except Exception:
+            log.exception("a request failed")
+            status, body, close = 503, {"error": "not stored, send again"}, True
+        await _send(send, status, body, scope["method"], close=close)
+
+    async def _answer(self, scope: Scope, receive: Receive) -> tuple[int, Mapping[str, object], bool]:
+        path: str = scope["path"]
+        method: str = scope["method"]
+        if path == "/healthz" and method in ("GET", "HEAD"):
+            return 200, {"status": "ok", "waiting": self._writer.waiting}, False
+        account = path.removeprefix(_PREFIX) if path.startswith(_PREFIX) else ""
+        verifier = self._verifiers.get(account)
+        if verifier is None:
+            return 404, {"error": "no such webhook"}, True
+        if method in ("GET", "HEAD"):
+            return 200, {"status": "ok"}, False
+        if method != "POST":
+            return 405, {"error": "POST webhooks here"}, True
+        return await self._webhook(account, verifier, scope["headers"], receive)
+
+    async def _webhook(
+        self,
+        account: str,
+        verifier: WebhookVerifier,
+        headers: Iterable[tuple[bytes, bytes]],
+        receive: Receive,
+    ) -> tuple[int, Mapping[str, object], bool]:
+        named = _joined(headers)
+        try:
+            async with asyncio.timeout(_BODY_TIMEOUT_S):
+                body = await _read_body(receive, named.get("content-length"))
+        except _TooLarge:
+            await self._count(account, "body", "larger than 1 MiB")
+            return 413, {"error": "at most 1 MiB"}, True
+        except TimeoutError:
+            return 408, {"error": "the body took too long"}, True
+        now = self._now()
+        verdict = verifier.verify(body, named, now)
+        if isinstance(verdict, NotVerified):
+            await self._count(account, verdict.kind, verdict.reason)
+            return 400, {"error": "not accepted"}, False
+        delivery = Delivery(
+            account=account,
+            event=verdict.event,
+            received_at=now,
+            body=body.decode(),
+            sha256=sha256(body).hexdigest(),
+            verdict="signature",
+        )
+        if not await self._written(delivery):
+            return 503, {"error": "not stored, send again"}, False
+        return 200, {"received": True}, False
+
+    async def _count(self, account: str, kind: str, reason: str) -> None:
+        await self._written(Refusal(account, self._now(), kind, reason))
+
+    async def _written(self, what: Delivery | Refusal) -> bool:
+        try:
+            async with asyncio.timeout(_WRITE_TIMEOUT_S):
+                await self._writer.write(what)
+        except (Full, TimeoutError):
+            return False
+        except Exception:  # the writer has logged it
+            return False
+        return True
+
+
+def _joined(headers: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
+    """Headers by lower-case name; what came twice is joined by a comma, as HTTP reads it."""
+    named: dict[str, str] = {}
+    for raw_name, raw_value in headers:
+        name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1")
+        named[name] = f"{named[name]},{value}" if name in named else value
+    return named
+
+
+async def _read_body(receive: Receive, length: str | None) -> bytes:
+    """The whole body; `_TooLarge` once it is past the limit, after dropping a bounded rest."""
+    if length is not None and length.isascii() and length.isdigit() and int(length[:18]) > _DRAIN:
+        raise _TooLarge
+    parts: list[bytes] = []
+    size = 0
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise _Gone
+        part: bytes = message.get("body", b"")
+        size += len(part)
+        if size <= MAX_BODY:
+            parts.append(part)
+        else:
+            parts.clear()
+        if size > _DRAIN:
+            raise _TooLarge
+        if not message.get("more_body", False):
+            break
+    if size > MAX_BODY:
+        raise _TooLarge
+    return b"".join(parts)
+
+
+async def _send(send: Send, status: int, body: Mapping[str, object], method: str, *, close: bool) -> None:
+    content = msgspec.json.encode(body)
+    headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(content))]
+    if status == 405:
+        headers.append((b"allow", b"GET, HEAD, POST"))
+    if close:
+        headers.append((b"connection", b"close"))
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": b"" if method == "HEAD" else content})

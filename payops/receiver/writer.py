@@ -1,0 +1,146 @@
+"""The one thread that makes deliveries durable: whoever waits at the same time shares one transaction."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from payops.clock import monotonic_s
+from payops.domain.errors import StoreError
+from payops.domain.events import Delivery
+from payops.store import Store
+
+log = logging.getLogger(__name__)
+
+MAX_BATCH = 256
+MAX_WAITING = 4096
+"""Beyond this many the sender is told to come back: what waits here is held in memory."""
+_SINGLY_S = 5.0
+
+
+class Full(Exception):
+    """Too much is waiting already."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A request that was turned away, to be counted."""
+
+    account: str
+    at: datetime
+    kind: str
+    reason: str
+
+
+@dataclass(eq=False, slots=True)
+class _Waiting:
+    what: Delivery | Refusal
+    loop: asyncio.AbstractEventLoop
+    done: asyncio.Future[None]
+
+
+class GroupWriter:
+    """Starts its thread at the first write; `close` lets what waits be written first."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._changed = threading.Condition()
+        self._waiting: list[_Waiting] = []
+        self._thread: threading.Thread | None = None
+        self._closed = False
+
+    @property
+    def waiting(self) -> int:
+        return len(self._waiting)
+
+    async def write(self, what: Delivery | Refusal) -> None:
+        """Return once it is committed to disk; raise what the store raised, or `Full`."""
+        loop = asyncio.get_running_loop()
+        entry = _Waiting(what, loop, loop.create_future())
+        with self._changed:
+            if self._closed or len(self._waiting) >= MAX_WAITING:
+                raise Full
+            self._waiting.append(entry)
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._work, name="inbox-writer", daemon=True)
+                self._thread.start()
+            self._changed.notify()
+        await entry.done
+
+    def close(self, timeout_s: float) -> None:
+        with self._changed:
+            self._closed = True
+            self._changed.notify()
+            thread = self._thread
+        if thread is not None:
+            thread.join(timeout_s)
+
+    def _work(self) -> None:
+        while True:
+            with self._changed:
+                while not self._waiting:
+                    if self._closed:
+                        return
+                    self._changed.wait()
+                batch, self._waiting = self._waiting[:MAX_BATCH], self._waiting[MAX_BATCH:]
+            self._store_batch([entry for entry in batch if isinstance(entry.what, Delivery)])
+            for entry in batch:
+                if isinstance(entry.what, Refusal):
+                    self._refuse(entry, entry.what)
+
+    def _store_batch(self, batch: Sequence[_Waiting]) -> None:
+        if not batch:
+            return
+        try:
+            self._store.inbox.receive([entry.what for entry in batch if isinstance(entry.what, Delivery)])
+        except StoreError as error:
+            log.error("the inbox cannot be written: %s", error)
+            _tell(batch, error)
+        except Exception as error:
+            if len(batch) == 1:
+                log.exception("a delivery cannot be stored")
+                _tell(batch, error)
+            else:
+                self._store_singly(batch)
+        else:
+            _tell(batch, None)
+
+    def _store_singly(self, batch: Sequence[_Waiting]) -> None:
+        """One delivery that cannot be stored must not take its neighbours with it."""
+        deadline = monotonic_s() + _SINGLY_S
+        for n, entry in enumerate(batch):
+            if monotonic_s() > deadline:
+                _tell(batch[n:], StoreError("the inbox takes too long to write"))
+                return
+            self._store_batch([entry])
+
+    def _refuse(self, entry: _Waiting, refusal: Refusal) -> None:
+        try:
+            self._store.inbox.refuse(refusal.account, refusal.at, refusal.kind, refusal.reason)
+        except Exception as error:
+            log.error("a refused delivery was not counted: %s", error)
+        _tell([entry], None)
+
+
+def _tell(batch: Sequence[_Waiting], error: Exception | None) -> None:
+    """Wake the requests, one call into each loop."""
+    for loop in {entry.loop for entry in batch}:
+        mine = [entry.done for entry in batch if entry.loop is loop]
+        try:
+            loop.call_soon_threadsafe(_settle, mine, error)
+        except RuntimeError:  # the server has stopped; nobody waits any more
+            continue
+
+
+def _settle(futures: Sequence[asyncio.Future[None]], error: Exception | None) -> None:
+    for future in futures:
+        if future.done():
+            continue
+        if error is None:
+            future.set_result(None)
+        else:
+            future.set_exception(error)
