@@ -118,6 +118,10 @@ class AccountSettings(Credential):
     def slots(self) -> int:
         return 1 + len(self.fallback_credentials)
 
+    def receives(self, endpoint: EndpointSettings) -> bool:
+        """True for an endpoint whose deliveries reach payops's own receiver: its path is `/webhooks/<account>`."""
+        return urlsplit(endpoint.url).path.rstrip("/").endswith(f"/webhooks/{self.name}")
+
 
 class ArmEntry(_Model):
     account: str
@@ -212,7 +216,9 @@ def parse(raw: dict[str, Any], *, base: Path, source: str) -> Settings:
 
 
 def _explain(error: ValidationError, raw: dict[str, Any], source: str) -> str:
-    first = error.errors(include_url=False, include_input=False)[0]
+    found = error.errors(include_url=False, include_input=False)
+    # A misspelt key also makes the right one missing: the misspelling is what to show.
+    first = next((each for each in found if each["type"] == "extra_forbidden"), found[0])
     location = list(first["loc"])
     field = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in location).lstrip(".")
     name = _entry_name(raw, location)

@@ -81,6 +81,9 @@ SOURCES: dict[str, Source] = {
                 "disabled_by_user": Field(
                     "bool", "a person switched it off; unknown where the provider does not tell"
                 ),
+                "missing": Field(
+                    "int", "events generated for it and not in our inbox; unknown where it is not ours"
+                ),
             },
             stale_after_s=900,
         ),

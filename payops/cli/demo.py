@@ -1,0 +1,158 @@
+"""`demo` and `simulate`: the simulated world, with the screen, without, or alone."""
+
+from __future__ import annotations
+
+import json
+import signal
+import threading
+from pathlib import Path
+
+import click
+
+from payops.domain.errors import UsageError
+
+from . import out
+
+scenario_option = click.option(
+    "--scenario",
+    "scenario_name",
+    default="default",
+    show_default=True,
+    metavar="NAME|FILE",
+    help="What happens.",
+)
+seed_option = click.option("--seed", type=click.IntRange(0), help="Instead of the scenario's own.")
+
+
+@click.command()
+@scenario_option
+@seed_option
+@click.option(
+    "--store", "store_path", type=click.Path(path_type=Path, dir_okay=False), help="Keep the store here."
+)
+@click.option("--headless", is_flag=True, help="Stepped time, no screen.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout (headless).")
+@click.option(
+    "--check", is_flag=True, help="Judge the scenario's `expect`; exit 1 when one is not met (headless)."
+)
+@click.pass_context
+def demo(
+    ctx: click.Context,
+    scenario_name: str,
+    seed: int | None,
+    store_path: Path | None,
+    headless: bool,
+    as_json: bool,
+    check: bool,
+) -> None:
+    """Simulator, engine and screen: no key, no network."""
+    from payops.simulator import scenario as scenarios
+
+    if not headless and (as_json or check):
+        raise UsageError("--json and --check go with --headless")
+    scenario = scenarios.load(scenario_name)
+    chosen = scenario.seed if seed is None else seed
+    if headless:
+        ctx.exit(_headless(scenario, chosen, store_path, as_json, check))
+    from payops.demo.live import LiveDemo
+    from payops.tui.launch import refuse_bad_terminal, show
+
+    refuse_bad_terminal()
+    live = LiveDemo(scenario_name, scenario, chosen, store_path)
+    from .live import log_to
+
+    log_to(live.log_path, bool(ctx.obj))
+    try:
+        show(live.desk, live.desk.open)
+    finally:
+        live.close()
+
+
+def _headless(scenario: object, seed: int, store_path: Path | None, as_json: bool, check: bool) -> int:
+    from payops.demo.headless import ActionFailed, run
+    from payops.simulator.scenario import Scenario
+
+    assert isinstance(scenario, Scenario)
+    try:
+        with _progress(scenario.name) as progress:
+            finished = run(scenario, seed, store_path, judged=check, progress=progress)
+    except ActionFailed as error:
+        out.error(str(error))
+        return 1
+    if as_json:
+        out.document(finished.document)
+    else:
+        out.block(json.dumps(finished.document, indent=2, ensure_ascii=False))
+    bad = [verdict for verdict in finished.checks if not verdict.ok]
+    for verdict in bad:
+        out.say(f"expect[{verdict.line}]: {verdict.why}")
+    return 1 if bad else 0
+
+
+class _progress:
+    """A bar on stderr when somebody looks, nothing otherwise."""
+
+    def __init__(self, what: str) -> None:
+        self._what = what
+        self._bar: object = None
+
+    def __enter__(self) -> _progress:
+        import sys
+
+        if sys.stderr.isatty():
+            from rich.console import Console
+            from rich.progress import Progress
+
+            self._progress = Progress(console=Console(stderr=True), transient=True)
+            self._progress.start()
+            self._bar = self._progress.add_task(self._what, total=1.0)
+        return self
+
+    def __call__(self, share: float) -> None:
+        if self._bar is not None:
+            self._progress.update(self._bar, completed=share)  # type: ignore[arg-type]
+
+    def __exit__(self, *_: object) -> None:
+        if self._bar is not None:
+            self._progress.stop()
+
+
+@click.command()
+@scenario_option
+@seed_option
+@click.option(
+    "--port", type=click.IntRange(0, 65535), default=0, show_default=True, help="0 takes a free one."
+)
+@click.option(
+    "--write-config", type=click.Path(path_type=Path, dir_okay=False), help="Write a payops.toml for it here."
+)
+@click.option(
+    "--state", type=click.Path(path_type=Path, dir_okay=False), help="Keep the world here; survives kill -9."
+)
+@click.option("--receiver", metavar="URL", help="Where the webhooks of the simulated world really go.")
+def simulate(
+    scenario_name: str,
+    seed: int | None,
+    port: int,
+    write_config: Path | None,
+    state: Path | None,
+    receiver: str | None,
+) -> None:
+    """The simulated provider servers alone."""
+    from payops.simulator import scenario as scenarios
+    from payops.simulator.serve import serve
+
+    scenario = scenarios.load(scenario_name)
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda *_: stop.set())
+    serve(
+        scenario,
+        port=port,
+        seed=scenario.seed if seed is None else seed,
+        state=state,
+        write_config=write_config,
+        receiver=receiver,
+        ready=lambda urls: out.document(urls),
+        stop_event=stop,
+    )

@@ -1,0 +1,302 @@
+"""`payops incidents …`: every verb of the action registry, and looking."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from payops import config
+from payops.clock import iso, utc_now
+from payops.domain.actions import CAUSES
+from payops.domain.errors import NotPossible
+
+from . import out
+from .ask import ask
+from .common import config_option, json_option, operator_option, settings_and_store
+
+if TYPE_CHECKING:
+    from payops.domain.incidents import Incident
+    from payops.store import Store
+
+no_wait_option = click.option(
+    "--no-wait", is_flag=True, help="Return at once; the engine does it at its next tick."
+)
+
+
+@click.group()
+def incidents() -> None:
+    """List, show, fix, hand over and close incidents."""
+
+
+@incidents.command("list")
+@click.option(
+    "--state",
+    type=click.Choice(["open", "acknowledged", "resolved", "all"]),
+    default=None,
+    help="Default: not resolved.",
+)
+@config_option
+@json_option
+def list_(state: str | None, config_path: str | None, as_json: bool) -> None:
+    """The incidents, worst first."""
+    from payops.reports import incident_json
+
+    _, store = settings_and_store(config_path)
+    try:
+        wanted = {None: ("open", "acknowledged"), "all": ("open", "acknowledged", "resolved")}.get(
+            state, (state,)
+        )
+        found = [item for item in store.incidents.listing(limit=10_000) if item.state in wanted]
+        found.sort(key=lambda item: (item.severity, item.opened_at, item.id))
+        if as_json:
+            out.document([incident_json(store, item.id) for item in found])
+        elif not found:
+            out.say("No incident in that state.")
+        else:
+            out.table(
+                ("incident", "severity", "state", "level", "account", "opened", "title", "next"),
+                [_columns(item) for item in found],
+            )
+    finally:
+        store.close()
+
+
+def _columns(item: Incident) -> tuple[str, ...]:
+    return (
+        item.id,
+        item.severity,
+        item.state if item.ended_as is None else item.ended_as,
+        f"Level {item.level}",
+        item.account,
+        iso(item.opened_at),
+        item.title,
+        item.next_action,
+    )
+
+
+@incidents.command()
+@click.argument("incident_id")
+@config_option
+@json_option
+def show(incident_id: str, config_path: str | None, as_json: bool) -> None:
+    """One incident whole: why, attempts, handoffs, timeline."""
+    from payops.reports import incident_json, incident_markdown
+
+    _, store = settings_and_store(config_path)
+    try:
+        store.incidents.get(incident_id)
+        if as_json:
+            out.document(incident_json(store, incident_id))
+        else:
+            out.block(incident_markdown(store, incident_id, utc_now()))
+    finally:
+        store.close()
+
+
+@incidents.command()
+@click.argument("incident_id")
+@click.option("--dry-run", is_flag=True, help="Print the plan; nothing is written to a provider.")
+@no_wait_option
+@operator_option
+@config_option
+@json_option
+def fix(
+    incident_id: str,
+    dry_run: bool,
+    no_wait: bool,
+    operator: str | None,
+    config_path: str | None,
+    as_json: bool,
+) -> None:
+    """Run the next Level 1 remedy now."""
+    if dry_run:
+        _dry_run(incident_id, config_path, as_json)
+        return
+    _ask(config_path, operator, "fix", incident_id, {}, no_wait, as_json)
+
+
+def _dry_run(incident_id: str, config_path: str | None, as_json: bool) -> None:
+    from payops.engine.local import plan_view
+    from payops.engine.wiring import open_providers, real_world
+    from payops.remedies import Runner
+    from payops.signals import read
+
+    settings, store = settings_and_store(config_path)
+    try:
+        store.incidents.get(incident_id)
+        outside = real_world(settings)
+        providers = open_providers(settings, outside, store)
+        runner = Runner(store, providers, settings, outside.probe(), outside.secrets)
+        now = utc_now()
+        view = plan_view(runner, incident_id, read(store, settings, now), now)
+    finally:
+        store.close()
+    if as_json:
+        plan = view.plan
+        out.document(
+            {
+                "incident": incident_id,
+                "remedy": plan.remedy if plan else None,
+                "effect": plan.effect if plan else None,
+                "steps": list(plan.steps) if plan else [],
+                "targets": plan.targets if plan else 0,
+                "money": [{"amount_minor": m.amount_minor, "currency": m.currency} for m in plan.money]
+                if plan
+                else [],
+                "undo": plan.undo if plan else None,
+                "would_act": view.would_act,
+                "why_not": view.why_not or (view.refusal.reason if view.refusal else None),
+            }
+        )
+        return
+    if view.plan is not None:
+        out.line(f"{view.plan.remedy}: {view.plan.targets} targets, effect {view.plan.effect}")
+        for step in view.plan.steps:
+            out.line(f"  {step}")
+        out.line(f"undo: {view.plan.undo or 'none'}")
+    if view.refusal is not None:
+        out.line(f"refused: {view.refusal.reason}")
+    if not view.would_act:
+        out.line(f"would not act: {view.why_not}")
+
+
+def _ask(
+    config_path: str | None,
+    operator: str | None,
+    action: str,
+    incident_id: str,
+    fields: dict[str, str],
+    no_wait: bool,
+    as_json: bool,
+) -> None:
+    result = ask(config_path, operator, action, incident_id, fields, wait=not no_wait)
+    if as_json:
+        out.document({"ok": result.ok, "message": result.message})
+    elif result.ok:
+        out.line(result.message)
+    if not result.ok:
+        raise NotPossible(result.message)
+
+
+def _writing(name: str, help_: str, *options: Any) -> Any:
+    """A verb that is only its fields: the same shape for all of them."""
+
+    def run(
+        incident_id: str,
+        no_wait: bool,
+        operator: str | None,
+        config_path: str | None,
+        as_json: bool,
+        **fields: str | None,
+    ) -> None:
+        _ask(
+            config_path,
+            operator,
+            name,
+            incident_id,
+            {key: value or "" for key, value in fields.items()},
+            no_wait,
+            as_json,
+        )
+
+    command: Any = run
+    for decorate in (*reversed(options), no_wait_option, operator_option, config_option, json_option):
+        command = decorate(command)
+    return incidents.command(name, help=help_)(click.argument("incident_id")(command))
+
+
+_writing("ack", "Say that you have it.")
+_writing("assign", "Give the incident an owner.", click.argument("to"))
+_writing("note", "Add a line to the timeline.", click.argument("text"))
+_writing("accept", "Accept the handoff.")
+_writing("return", "Return the handoff with a question.", click.argument("question"))
+_writing(
+    "resolve",
+    "Close with a cause and what fixed it.",
+    click.option("--cause", type=click.Choice(CAUSES), required=True),
+    click.option("--fixed", required=True, help="What fixed it."),
+    click.option("--note", default="", help="For the next time."),
+)
+
+
+@incidents.command()
+@click.argument("incident_id")
+@click.option("--problem", help="Each field is prefilled from facts; give it to say it better.")
+@click.option("--attempted")
+@click.option("--impact")
+@click.option("--gateway")
+@click.option("--request")
+@click.option("--dry-run", is_flag=True, help="Print the handoff; send nothing.")
+@no_wait_option
+@operator_option
+@config_option
+@json_option
+def escalate(
+    incident_id: str,
+    dry_run: bool,
+    no_wait: bool,
+    operator: str | None,
+    config_path: str | None,
+    as_json: bool,
+    **edited: str | None,
+) -> None:
+    """Hand over to the next level: Problem, Attempted, Impact, Gateway, Request."""
+    from payops.engine.local import draft
+    from payops.signals import read
+
+    settings, store = settings_and_store(config_path)
+    try:
+        now = utc_now()
+        made = draft(store, settings, incident_id, read(store, settings, now), now)
+    finally:
+        store.close()
+    fields = {
+        name: edited[name] if edited[name] is not None else getattr(made, name)
+        for name in ("problem", "attempted", "impact", "gateway", "request")
+    }
+    if dry_run:
+        if as_json:
+            out.document({"level": made.level, "to": made.to, **fields})
+        else:
+            out.line(f"Level {made.level} handoff to {made.to}")
+            for name, text in fields.items():
+                out.line(f"{name.capitalize()}: {text}")
+        return
+    _ask(
+        config_path,
+        operator,
+        "escalate",
+        incident_id,
+        {key: value or "" for key, value in fields.items()},
+        no_wait,
+        as_json,
+    )
+
+
+@incidents.command()
+@click.argument("incident_id")
+@click.option("--format", "format_", type=click.Choice(["md", "json"]), default="md", show_default=True)
+@click.option("--output", type=click.Path(path_type=Path), help="A directory; default: stdout.")
+@config_option
+def export(incident_id: str, format_: str, output: Path | None, config_path: str | None) -> None:
+    """The incident as a report for people who were not there."""
+    from payops.engine import local
+
+    settings = config.load(config_path)
+    store = _open(settings)
+    try:
+        store.incidents.get(incident_id)
+        if output is None:
+            click.echo(local.rendered(store, incident_id, format_, utc_now()), nl=False)
+        else:
+            out.line(str(local.export(store, incident_id, format_, output, utc_now())))
+    finally:
+        store.close()
+
+
+def _open(settings: config.Settings) -> Store:
+    from payops.store import Store
+
+    return Store.open(settings.store_path, now=utc_now())

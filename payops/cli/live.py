@@ -1,0 +1,125 @@
+"""`run`, `engine`, `receive`: the real thing, with a screen, without one, or only listening."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from payops import config
+from payops.clock import utc_now
+
+from . import out
+from .common import config_option, operator_name, operator_option
+
+if TYPE_CHECKING:
+    from payops.config import Settings
+    from payops.store import Store
+
+
+def log_to(path: Path, debug: bool) -> None:
+    """A developer always finds the whole story in this file, beside the store; the screen stays clean."""
+    handler = logging.FileHandler(path, encoding="utf-8", delay=True)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    root = logging.getLogger()
+    for old in list(root.handlers):
+        root.removeHandler(old)
+    root.addHandler(handler)
+    root.setLevel(logging.DEBUG if debug else logging.INFO)
+    for noisy in ("urllib3", "stripe", "asyncio", "apscheduler"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+
+
+def _until_signalled(serving: str) -> None:
+    stopped = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda *_: stopped.set())
+    out.say(f"{serving}; stop with Ctrl+C")
+    while not stopped.wait(1.0):
+        pass
+
+
+def _open_store(settings: Settings) -> Store:
+    from payops.store import Store
+
+    return Store.open(settings.store_path, now=utc_now())
+
+
+@click.command()
+@operator_option
+@config_option
+@click.pass_context
+def run(ctx: click.Context, operator: str | None, config_path: str | None) -> None:
+    """The screen and the engine on the configured accounts."""
+    from payops.engine.deferred import DeferredDesk
+    from payops.engine.live import open_desk, reserve_receiver
+    from payops.engine.wiring import check_secrets, real_world
+    from payops.tui.launch import refuse_bad_terminal, show
+
+    settings = config.load(config_path)
+    refuse_bad_terminal()
+    outside = real_world(settings)
+    check_secrets(settings, outside)
+    listener = reserve_receiver(settings)
+    store = _open_store(settings)
+    log_to(settings.store_path.with_suffix(".log"), bool(ctx.obj))
+    desk = DeferredDesk(
+        lambda early: open_desk(store, settings, outside, operator_name(operator), early, listener)
+    )
+    try:
+        show(desk, desk.open)
+    finally:
+        desk.close()
+        store.close()
+
+
+@click.command()
+@operator_option
+@config_option
+@click.pass_context
+def engine(ctx: click.Context, operator: str | None, config_path: str | None) -> None:
+    """The engine alone, without a screen: polls, judges, fixes, hands over."""
+    from payops.engine.host import EngineHost
+    from payops.engine.wiring import real_world
+
+    settings = config.load(config_path)
+    store = _open_store(settings)
+    log_to(settings.store_path.with_suffix(".log"), bool(ctx.obj))
+    host = EngineHost(store, settings, real_world(settings), operator=operator_name(operator))
+    try:
+        host.start()
+        _until_signalled(f"engine running on {settings.store_path}; receiver {host.receiver_url}")
+    finally:
+        host.stop()
+        store.close()
+
+
+@click.command()
+@click.option(
+    "--port", type=click.IntRange(0, 65535), help="Instead of the configured port; 0 takes a free one."
+)
+@config_option
+def receive(port: int | None, config_path: str | None) -> None:
+    """The webhook receiver alone: verify, store durably, answer."""
+    from payops.engine.wiring import open_verifiers, real_world
+    from payops.receiver import Receiver, serve
+
+    settings = config.load(config_path)
+    store = _open_store(settings)
+    try:
+        verifiers = open_verifiers(settings, real_world(settings), store)
+        receiver = Receiver(store, verifiers, utc_now)
+        running = serve(
+            receiver, host=settings.receiver.host, port=settings.receiver.port if port is None else port
+        )
+        click.echo(f"listening on {running.url}")
+        try:
+            _until_signalled(f"receiving for {', '.join(sorted(verifiers)) or 'no account'}")
+        finally:
+            running.stop()
+    finally:
+        store.close()

@@ -1,0 +1,124 @@
+"""`poll` and `status`: reading only."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from payops import config
+from payops.clock import iso_or_none, utc_now
+
+from . import out
+from .common import config_option, json_option, operator_name, operator_option, settings_and_store
+
+if TYPE_CHECKING:
+    from payops.engine.board import Board
+
+
+@click.command()
+@click.option("--account", metavar="NAME", help="Only this account.")
+@config_option
+@json_option
+@click.pass_context
+def poll(ctx: click.Context, account: str | None, config_path: str | None, as_json: bool) -> None:
+    """One pass over the feeds; exit 1 when a feed has an error."""
+    from payops.engine.passes import poll_once
+
+    settings, store = settings_and_store(config_path)
+    try:
+        names = [settings.account(account).name] if account else [entry.name for entry in settings.accounts]
+        document = poll_once(store, settings, names, utc_now)
+    finally:
+        store.close()
+    feeds = [(entry, feed) for entry in document["accounts"] for feed in entry["feeds"]]
+    if as_json:
+        out.document(document)
+    else:
+        out.table(
+            ("account", "feed", "result", "read", "new", "requests", "data as of"),
+            [
+                (
+                    entry["account"],
+                    feed["feed"],
+                    "ok" if feed["ok"] else f"{', '.join(feed['errors'])}: {feed['message']}",
+                    str(feed["read"]),
+                    str(feed["new"]),
+                    str(feed["requests"]),
+                    feed["data_as_of"] or "unknown",
+                )
+                for entry, feed in feeds
+            ],
+        )
+    if any(not feed["ok"] for _, feed in feeds):
+        ctx.exit(1)
+
+
+@click.command()
+@operator_option
+@config_option
+@json_option
+def status(operator: str | None, config_path: str | None, as_json: bool) -> None:
+    """The board: accounts, backlog, incidents, what comes next."""
+    from payops.engine.boards import build
+    from payops.engine.documents import status_document
+    from payops.signals import read
+    from payops.store import Store
+
+    settings = config.load(config_path)
+    now = utc_now()
+    store = Store.open(settings.store_path, now=now)
+    try:
+        board = build(
+            store,
+            settings,
+            read(store, settings, now),
+            now,
+            operator=operator_name(operator),
+            holder="",
+            receiver="",
+        )
+        if as_json:
+            out.document(status_document(store, board))
+        else:
+            _print(board)
+    finally:
+        store.close()
+
+
+def _print(board: Board) -> None:
+    out.line(board.headline)
+    out.table(
+        ("account", "mode", "5 min", "1 h", "24 h", "backlog", "state", "fresh at"),
+        [
+            (
+                card.account,
+                card.mode_proven or f"{card.mode} (not proven)",
+                *(
+                    f"{rate.rate:.1%} of {rate.n:,}" if rate.rate is not None else "no payments"
+                    for rate in card.success.values()
+                ),
+                f"{card.backlog.missing if card.backlog.missing is not None else 'unknown'} missing, "
+                f"{card.backlog.unprocessed} unprocessed",
+                card.state if not card.problem else f"{card.state}: {card.problem}",
+                iso_or_none(card.fresh_at) or "never",
+            )
+            for card in board.accounts
+        ],
+    )
+    if board.incidents:
+        out.table(
+            ("incident", "severity", "state", "level", "account", "title", "status"),
+            [
+                (
+                    item.id,
+                    item.severity,
+                    item.state,
+                    f"Level {item.level}",
+                    item.account,
+                    item.title,
+                    item.status,
+                )
+                for item in board.incidents
+            ],
+        )

@@ -1,0 +1,117 @@
+"""The entry: commands load only when used, and every error ends in one line and an exit code.
+
+0: it ran. 1: it ran and the answer is bad. 2: usage, configuration, scenario, store, unknown id, port in use.
+"""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import sys
+from typing import NoReturn
+
+import click
+
+from payops.domain.errors import NotPossible, PayopsError
+from payops.text import did_you_mean
+
+from . import out
+
+COMMANDS: dict[str, tuple[str, str]] = {
+    "demo": ("payops.cli.demo", "Simulated world, engine and screen: no key, no network."),
+    "simulate": ("payops.cli.demo", "The simulated provider servers alone."),
+    "run": ("payops.cli.live", "The screen and the engine on the configured accounts."),
+    "engine": ("payops.cli.live", "The engine alone, without a screen."),
+    "receive": ("payops.cli.live", "The webhook receiver alone."),
+    "init": ("payops.cli.setup", "Write a commented payops.toml that only observes."),
+    "arm": ("payops.cli.setup", "Let named remedies act on an account."),
+    "disarm": ("payops.cli.setup", "Take `arm` back."),
+    "stop": ("payops.cli.setup", "Stop everything: no remedy acts until `resume`."),
+    "resume": ("payops.cli.setup", "Let armed remedies act again."),
+    "poll": ("payops.cli.look", "One pass over the feeds of the accounts."),
+    "status": ("payops.cli.look", "The board as text or JSON."),
+    "incidents": ("payops.cli.incidents", "List, show, fix, hand over and close incidents."),
+    "rules": ("payops.cli.rules", "Check and test rule files."),
+    "audit": ("payops.cli.keep", "Verify the audit chain."),
+    "store": ("payops.cli.keep", "Check or back up the store."),
+}
+
+
+class LazyGroup(click.Group):
+    """Knows its commands by name and loads a module only for the one that runs."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(COMMANDS[cmd_name][0])
+        command = getattr(module, cmd_name)
+        assert isinstance(command, click.Command)
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            ctx.fail(f"no command {args[0]!r}{did_you_mean(args[0], COMMANDS)}")
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+
+
+@click.group(
+    cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110}
+)
+@click.option("--debug", is_flag=True, help="Show tracebacks and log to stderr.")
+@click.version_option(package_name="payops", prog_name="payops")
+@click.pass_context
+def payops(ctx: click.Context, debug: bool) -> None:
+    """The terminal a payments on-call person keeps open."""
+    ctx.obj = debug
+    logging.captureWarnings(True)
+    logging.basicConfig(
+        level=logging.DEBUG if debug else logging.CRITICAL,
+        stream=sys.stderr,
+        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
+    )
+
+
+def main() -> NoReturn:
+    """Run the command line and exit with its code."""
+    debug = "--debug" in sys.argv
+    if debug:
+        # Accepted anywhere on the line: who needs it has just seen the command fail.
+        sys.argv = [sys.argv[0], "--debug", *(arg for arg in sys.argv[1:] if arg != "--debug")]
+    try:
+        result = payops.main(standalone_mode=False)
+        code = result if isinstance(result, int) else 0
+    except click.exceptions.Exit as exit_:
+        code = exit_.exit_code
+    except click.UsageError as error:
+        where = f" (try `{error.ctx.command_path} --help`)" if error.ctx else ""
+        out.error(f"{error.format_message()}{where}")
+        code = 2
+    except (click.Abort, KeyboardInterrupt):
+        out.error("interrupted")
+        code = 130
+    except NotPossible as error:
+        out.error(str(error))
+        code = 1
+    except PayopsError as error:
+        if debug:
+            raise
+        out.error(str(error))
+        code = 2
+    except BrokenPipeError:
+        sys.stderr.close()
+        code = 0
+    except Exception as error:
+        if debug:
+            raise
+        out.error(f"unexpected {type(error).__name__}: {error}; run again with --debug for the whole story")
+        code = 2
+    sys.exit(code)

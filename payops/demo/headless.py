@@ -1,0 +1,257 @@
+"""A scenario in stepped time: no screen, no waiting, the same bytes every time.
+
+Each step is a barrier: the world advances to `now`; due deliveries go out one at a time, each answer awaited;
+the inbox is processed until empty; operators act; `tick(now)` reads every due feed in (account, feed) order.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from payops.clock import monotonic_s
+from payops.config import Settings
+from payops.domain.errors import UsageError
+from payops.domain.incidents import Incident
+from payops.engine.commands import Hands, Request, carry_out
+from payops.engine.engine import Engine
+from payops.engine.polls import StepPolls
+from payops.engine.wiring import Outside, build_engine, load_rules, open_providers, open_verifiers
+from payops.receiver import Receiver, serve
+from payops.rulebook import RuleSet
+from payops.signals import read
+from payops.simulator.deliverer import Deliverer
+from payops.simulator.ledger import Ledger
+from payops.simulator.scenario import Scenario, ScenarioAction
+from payops.simulator.stripe_server import StripeServer
+from payops.simulator.world import PUBLIC_BASE, World
+from payops.store import Store
+
+from .checks import Check, judge
+from .document import headless_document
+from .settings import check_rules, secret_of, world_settings
+
+STEP = timedelta(seconds=10)
+PATIENT = (30.0, 120.0)
+"""A loaded machine may be slow; in stepped time slowness must not change what happens."""
+
+
+class ActionFailed(UsageError):
+    """A scenario's operator asked for something that does not apply; the run ends with exit code 1."""
+
+
+@dataclass
+class _Clock:
+    now: datetime
+
+    def __call__(self) -> datetime:
+        return self.now
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    document: dict[str, Any]
+    checks: tuple[Check, ...]
+
+
+def run(
+    scenario: Scenario,
+    seed: int,
+    store_path: Path | None,
+    *,
+    judged: bool,
+    progress: Callable[[float], None] = lambda share: None,
+) -> Finished:
+    """Run the whole scenario; `progress` is told the share done, 0..1."""
+    started = monotonic_s()
+    with ExitStack() as stack:
+        if store_path is None:
+            store_path = Path(stack.enter_context(tempfile.TemporaryDirectory())) / "payops.db"
+        elif store_path.exists():
+            raise UsageError(
+                f"{store_path}: exists already; a headless run starts with a new store: name another"
+            )
+        house = _House(scenario, seed, store_path, stack)
+        house.live(progress)
+        incidents = house.incidents()
+        checks = (
+            tuple(judge(scenario.expect, scenario.faults, scenario.start, incidents, house.snapshots))
+            if judged
+            else ()
+        )
+        document = headless_document(
+            house.store,
+            incidents,
+            scenario=scenario.name,
+            seed=seed,
+            simulated_seconds=int(scenario.duration.total_seconds()),
+            wall_seconds=monotonic_s() - started,
+            payments=house.ledger.payments(),
+            webhooks=house.webhooks(),
+            checks=checks if judged else None,
+        )
+    return Finished(document, checks)
+
+
+class _House:
+    """One world, one store, one engine, and the clock they share."""
+
+    def __init__(self, scenario: Scenario, seed: int, store_path: Path, stack: ExitStack) -> None:
+        self.scenario = scenario
+        self.clock = _Clock(scenario.start)
+        self.world = World(scenario, seed, scenario.start)
+        self.world.advance(scenario.start)
+        server = StripeServer(self.world)
+        server.start()
+        stack.callback(server.stop)
+        urls = dict.fromkeys(scenario.providers, server.url)
+        settings, secrets = world_settings(scenario, seed, urls, store_path)
+        self.settings: Settings = settings
+        self.rules: RuleSet = load_rules(settings)
+        check_rules(scenario, [rule.id for rule in self.rules])
+        self.store = Store.open(store_path, now=scenario.start, seed=f"{scenario.name}/{seed}")
+        stack.callback(self.store.close)
+        outside = Outside(
+            partial(secret_of, secrets),
+            routes={PUBLIC_BASE: f"{server.url}/_edge"},
+            timeout_s=PATIENT,
+            requests_per_s=None,
+        )
+        self.outside = outside
+        self.verifiers = open_verifiers(settings, outside, self.store)
+        self.receiver = Receiver(self.store, self.verifiers, self.clock)
+        running = serve(self.receiver, host="127.0.0.1", port=0)
+        stack.callback(running.stop)
+        self.deliverer = Deliverer(self.world, running.url)
+        stack.callback(self.deliverer.close)
+        providers = open_providers(settings, outside, self.store)
+        self.engine: Engine = build_engine(
+            self.store,
+            settings,
+            outside,
+            providers,
+            StepPolls(self.store, providers),
+            self.receiver,
+            self.rules,
+        )
+        stack.callback(self.engine.close)
+        self.ledger = Ledger(self.world)
+        self.slots = {account: self.store.facts.active_slot(account) for account in providers}
+        for account, events in self.ledger.history().items():
+            self.store.inbox.import_seen(account, events, scenario.start)
+        self.waiting = list(scenario.actions)
+        self.snapshots: dict[timedelta, dict[str, Incident]] = {}
+
+    def live(self, progress: Callable[[float], None]) -> None:
+        start, end = self.scenario.start, self.scenario.start + self.scenario.duration
+        moments = sorted({line.by for line in self.scenario.expect if line.by is not None})
+        now = start
+        while True:
+            self.step(now)
+            for moment in [each for each in moments if start + each <= now]:
+                self.snapshots[moment] = {incident.id: incident for incident in self.incidents()}
+                moments.remove(moment)
+            if now >= end:
+                break
+            now = min(now + STEP, end)
+            progress((now - start) / (end - start))
+        self.drain(end)
+
+    def step(self, now: datetime) -> None:
+        self.clock.now = now
+        self.world.advance(now)
+        self.deliverer.deliver_due(now)
+        self.receiver.process_pending(now)
+        self.act(now)
+        self.engine.tick(now)
+        self.follow_slots()
+
+    def drain(self, now: datetime) -> None:
+        """What is due at the end still arrives and is still processed."""
+        self.deliverer.deliver_due(now)
+        self.receiver.process_pending(now)
+
+    def follow_slots(self) -> None:
+        for account, slot in self.slots.items():
+            active = self.store.facts.active_slot(account)
+            if active != slot:
+                self.slots[account] = active
+                self.verifiers.update(open_verifiers(self.settings, self.outside, self.store))
+
+    def incidents(self) -> Sequence[Incident]:
+        found = self.store.incidents.listing(limit=100_000)
+        return sorted(found, key=lambda incident: (incident.opened_at, int(incident.id.rpartition("-")[2])))
+
+    def act(self, now: datetime) -> None:
+        for action in list(self.waiting):
+            incident = self._target(action)
+            if not self._due(action, incident, now):
+                continue
+            self.waiting.remove(action)
+            if action.rule is not None and incident is None:
+                raise ActionFailed(f"{action.do}: no incident of {action.rule} is open at this time")
+            request = Request(
+                action.do,
+                incident.id if incident else None,
+                self._fields(action, incident),
+                action.by,
+                now,
+                read(self.store, self.settings, now),
+            )
+            result = carry_out(Hands(self.store, self.settings, self.engine.runner), request)
+            if not result.ok:
+                raise ActionFailed(f"{action.do} by {action.by}: {result.message}")
+
+    def _fields(self, action: ScenarioAction, incident: Incident | None) -> dict[str, str]:
+        fields = dict(action.fields)
+        if action.do == "escalate" and incident is not None:
+            from payops.engine.local import draft
+
+            now = self.clock.now
+            made = draft(self.store, self.settings, incident.id, read(self.store, self.settings, now), now)
+            for name in ("problem", "attempted", "impact", "gateway", "request"):
+                fields.setdefault(name, getattr(made, name))
+        return fields
+
+    def _target(self, action: ScenarioAction) -> Incident | None:
+        if action.rule is None:
+            return None
+        return next(
+            (
+                incident
+                for incident in self.incidents()
+                if incident.rule == action.rule and action.provider in (None, incident.provider)
+            ),
+            None,
+        )
+
+    def _due(self, action: ScenarioAction, incident: Incident | None, now: datetime) -> bool:
+        if action.at is not None:
+            return now >= self.scenario.start + action.at
+        assert action.after_opening is not None
+        return incident is not None and now >= incident.opened_at + action.after_opening
+
+    def webhooks(self) -> dict[str, int]:
+        """Counted by the world's own books, and by what is in the inbox."""
+        counts = {
+            "generated": 0,
+            "delivered": 0,
+            "undelivered": 0,
+            "received": 0,
+            "processed": 0,
+            "reconciled": 0,
+        }
+        for account, generated in self.ledger.generated().items():
+            states = self.store.inbox.states(account, sorted(generated))
+            counts["generated"] += len(generated)
+            counts["delivered"] += self.ledger.delivered(account)
+            counts["undelivered"] += self.ledger.undelivered(account)
+            counts["received"] += len(states)
+            counts["processed"] += sum(state == "processed" for state in states.values())
+        return {**counts, "missing": counts["generated"] - counts["received"]}

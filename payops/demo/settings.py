@@ -1,0 +1,107 @@
+"""The configuration of a simulated world: what an operator would have written for it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from payops.config import Settings, parse
+from payops.domain.errors import UsageError
+from payops.domain.roles import OPERATOR_ROLES
+from payops.simulator import credentials
+from payops.simulator.scenario import OPERATORS, OWN_ENDPOINT, Scenario
+
+PUBLIC = "https://{provider}.sim"
+REMEDIES = ("enable-endpoint", "resend-missing", "switch-credential", "diagnose")
+
+
+def public_url(provider: str, account: str, endpoint: str) -> str:
+    """Where an endpoint is reached from the provider's side of the simulated world."""
+    if endpoint != OWN_ENDPOINT:
+        return f"https://shop.sim/webhooks/{endpoint}"
+    return f"{PUBLIC.format(provider=provider)}/webhooks/{account}"
+
+
+def world_settings(
+    scenario: Scenario, seed: int, urls: Mapping[str, str], store: Path, receiver_port: int = 0
+) -> tuple[Settings, dict[str, str]]:
+    """Settings for the scenario's accounts, and the secrets their references stand for."""
+    secrets: dict[str, str] = {}
+    accounts: list[dict[str, Any]] = []
+    known = credentials(scenario, seed)
+
+    def refer(account: str, name: str, value: str) -> str:
+        reference = f"env:SIM_{account}_{name}".upper().replace("-", "_")
+        secrets[reference] = value
+        return reference
+
+    def stored(account: str, name: str, fields: Mapping[str, Any]) -> dict[str, Any]:
+        entry: dict[str, Any] = {}
+        for field, value in fields.items():
+            if field == "webhook_secrets":
+                entry[field] = [refer(account, f"{name}WHSEC{i}", each) for i, each in enumerate(value)]
+            elif isinstance(value, str):
+                entry[field] = refer(account, f"{name}{field}", value)
+        return entry
+
+    for name, options in scenario.accounts.items():
+        provider = name.partition("-")[0]
+        fields = known[name]
+        entry = {
+            "name": name,
+            "provider": provider,
+            "mode": options.mode,
+            "api_base": urls[provider],
+            **stored(name, "", {k: v for k, v in fields.items() if k != "fallback_credentials"}),
+            "fallback_credentials": [
+                stored(name, f"FALLBACK{i}_", each)
+                for i, each in enumerate(fields.get("fallback_credentials", []))
+            ],
+            "endpoints": [
+                {
+                    "name": endpoint.name,
+                    "url": public_url(provider, name, endpoint.name),
+                    "topology": endpoint.topology,
+                    "idempotent": endpoint.idempotent,
+                }
+                for endpoint in options.all_endpoints
+            ],
+        }
+        accounts.append(entry)
+    document = {
+        "schema": "payops.config/v1",
+        "store": str(store),
+        "mode": "armed",
+        "receiver": {"host": "127.0.0.1", "port": receiver_port},
+        "operators": [{"name": name, "roles": list(OPERATOR_ROLES)} for name in OPERATORS],
+        "accounts": accounts,
+        "arm": [
+            {"account": name, "remedies": list(REMEDIES)}
+            for name, options in scenario.accounts.items()
+            if options.armed
+        ],
+    }
+    return parse(document, base=Path(), source="the simulated world"), secrets
+
+
+def secret_of(secrets: Mapping[str, str], reference: str) -> str:
+    """The secret behind a reference of the simulated world."""
+    try:
+        return secrets[reference]
+    except KeyError:
+        raise UsageError(f"{reference}: the simulated world knows no such secret") from None
+
+
+def check_rules(scenario: Scenario, rule_ids: Sequence[str]) -> None:
+    """Refuse a scenario that expects or acts on a rule that does not exist."""
+    from payops.text import did_you_mean
+
+    named = [("expect", i, line.rule) for i, line in enumerate(scenario.expect)]
+    named += [("actions", i, action.rule) for i, action in enumerate(scenario.actions)]
+    for section, index, rule in named:
+        if rule is not None and rule not in rule_ids:
+            raise UsageError(
+                f"scenario {scenario.name!r}: {section}[{index}].rule: no rule {rule!r}"
+                f"{did_you_mean(rule, rule_ids)}; known: {', '.join(sorted(rule_ids))}"
+            )

@@ -1,0 +1,216 @@
+"""The board, built from the store after a tick; the same for the engine's own screen and for one that only looks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+
+from payops.clock import iso
+from payops.config import Settings
+from payops.domain.incidents import FixAttempt, Handoff, Incident
+from payops.domain.money import Money
+from payops.escalation import impact
+from payops.providers.port import Provider
+from payops.signals import SignalSet
+from payops.store import Store
+
+from .board import AccountCard, Board, EngineState, IncidentRow, Levels, NextItem
+from .cards import card
+from .polls import Timetable
+
+LATE_AFTER_S = 30
+RECENT = timedelta(hours=24)
+LEASE = "engine"
+
+
+def build(
+    store: Store,
+    settings: Settings,
+    signals: SignalSet,
+    now: datetime,
+    *,
+    operator: str | None,
+    holder: str,
+    receiver: str,
+    providers: Mapping[str, Provider] | None = None,
+    timetable: Timetable | None = None,
+) -> Board:
+    """The board at `now`; `holder` is this process's name in the engine lease."""
+    providers = providers or {}
+    cards = tuple(
+        card(store, settings, account, signals, now, providers.get(account.name), timetable)
+        for account in settings.accounts
+    )
+    incidents = store.incidents.listing(limit=500)
+    rows = [row(store, incident, now) for incident in incidents if incident.state != "resolved"]
+    rows.sort(key=lambda item: (item.severity, not item.needs_human, item.opened_at, item.id))
+    recent = [
+        row(store, incident, now)
+        for incident in incidents
+        if incident.resolved_at is not None and now - incident.resolved_at <= RECENT
+    ]
+    recent.sort(key=lambda item: (item.resolved_at or now, item.id), reverse=True)
+    engine = engine_state(store, cards, now, holder=holder, receiver=receiver)
+    tone, headline = say(cards, rows, engine)
+    known = settings.operator(operator)
+    view_only = ""
+    if operator is None:
+        view_only = "no operator: start with --operator NAME or set PAYOPS_OPERATOR"
+    elif known is None:
+        view_only = f"{operator} is not listed under [[operators]]"
+    elif set(known.roles) <= {"viewer"}:
+        view_only = f"{operator} has only the role viewer"
+    loading = ", ".join(
+        f"{item.account}: reading history" for item in cards if item.state in ("loading", "backfilling")
+    )
+    return Board(
+        at=now,
+        headline=headline,
+        tone=tone,
+        engine=engine,
+        operator=operator,
+        view_only=view_only,
+        accounts=cards,
+        incidents=tuple(rows),
+        recent=tuple(recent[:50]),
+        next=next_items(incidents, timetable, now),
+        levels=levels(incidents),
+        loading=loading,
+    )
+
+
+def engine_state(
+    store: Store, cards: Sequence[AccountCard], now: datetime, *, holder: str, receiver: str
+) -> EngineState:
+    """Who ticks, when last, and whether anything may act."""
+    lease = store.leases.holder(LEASE, now)
+    last = store.switches.meta_get("last_tick_at")
+    last_at = datetime.fromisoformat(last) if last else None
+    late = int((now - last_at).total_seconds()) if last_at else 0
+    stop = store.switches.stopped()
+    return EngineState(
+        holder=lease.holder if lease else None,
+        mine=bool(lease and lease.holder == holder),
+        last_tick_at=last_at,
+        late_s=late if late > LATE_AFTER_S else 0,
+        stopped=f"{stop.who} at {iso(stop.at)}: {stop.reason}" if stop else None,
+        armed=any(item.armed for item in cards),
+        audit_ok=store.switches.meta_get("audit_failing") is None,
+        receiver=receiver,
+    )
+
+
+def say(cards: Sequence[AccountCard], rows: Sequence[IncidentRow], engine: EngineState) -> tuple[str, str]:
+    """The headline: one sentence, the worst thing first."""
+    if engine.stopped:
+        return "bad", f"STOPPED by {engine.stopped}. No remedy acts; press R to resume."
+    if engine.holder is None:
+        return "bad", "No engine is running: nothing is polled and nothing is fixed."
+    if engine.late_s:
+        return "bad", f"The engine is late by {engine.late_s} s: what is shown may be old."
+    waiting = [item for item in rows if item.needs_human]
+    if waiting:
+        first = waiting[0]
+        more = f"; {len(rows) - 1} more open" if len(rows) > 1 else ""
+        return "bad", f"{first.id} needs a person: {first.title}{more}."
+    if rows:
+        verb = "incident is" if len(rows) == 1 else "incidents are"
+        return "watch", f"{len(rows)} {verb} being handled at Level 1: {rows[0].title}."
+    unread = [item.account for item in cards if item.state in ("failed", "stale")]
+    if unread:
+        return "unknown", f"Cannot see {', '.join(unread)}: what is shown there is old."
+    if not cards:
+        return "unknown", "No account is configured: add one to payops.toml."
+    if any(item.state == "loading" for item in cards):
+        return "unknown", "Reading for the first time: nothing is known yet."
+    return "ok", "Nothing is wrong that payops can see."
+
+
+def row(store: Store, incident: Incident, now: datetime) -> IncidentRow:
+    """One incident as a line of the table."""
+    attempts = store.incidents.attempts(incident.id)
+    handoffs = store.incidents.handoffs(incident.id)
+    money: tuple[Money, ...] = impact(store, incident, now).money if incident.state != "resolved" else ()
+    return IncidentRow(
+        id=incident.id,
+        severity=incident.severity,
+        state=incident.state,
+        level=incident.level,
+        title=incident.title,
+        challenge=incident.challenge,
+        provider=incident.provider,
+        account=incident.account,
+        opened_at=incident.opened_at,
+        resolved_at=incident.resolved_at,
+        ended_as=incident.ended_as,
+        owner=incident.owner,
+        money=money,
+        next_action=incident.next_action,
+        next_at=incident.next_action_at,
+        needs_human=incident.state == "open" and incident.level > 1,
+        status=status(incident, attempts, handoffs),
+    )
+
+
+ENDED_WORDS = {
+    "fixed_by_payops": "fixed at Level 1 by payops",
+    "fixed_by_operator": "fixed at Level 1 by an operator",
+    "self_healed": "self-healed",
+    "false_alarm": "false alarm",
+    "level_2": "fixed at Level 2",
+    "level_3": "fixed at Level 3",
+    "level_4": "decided at Level 4",
+}
+
+
+def status(incident: Incident, attempts: Sequence[FixAttempt], handoffs: Sequence[Handoff]) -> str:
+    """What is happening with the incident, in a few words."""
+    if incident.ended_as is not None:
+        return ENDED_WORDS[incident.ended_as]
+    running = next((attempt for attempt in attempts if attempt.phase != "done"), None)
+    if running is not None:
+        if running.phase == "applying":
+            return f"fixing, attempt {running.n} of 2"
+        until = running.verify_until.strftime("%H:%M") if running.verify_until else "?"
+        return f"verifying until {until}"
+    if handoffs:
+        last = handoffs[-1]
+        if last.accepted_at:
+            return f"with {last.accepted_by}, {last.to}"
+        if last.returned_at:
+            return f"returned by {last.returned_by}: {last.question}"
+        return f"waits for {last.to}"
+    if incident.acknowledged_by:
+        return f"acknowledged by {incident.acknowledged_by}"
+    return incident.l1_reason or incident.next_action or "open"
+
+
+def next_items(
+    incidents: Sequence[Incident], timetable: Timetable | None, now: datetime
+) -> tuple[NextItem, ...]:
+    """The next scheduled work, soonest first: incident actions, then the next read of each account."""
+    items = [
+        NextItem(max(incident.next_action_at, now), f"{incident.id}: {incident.next_action}", incident.title)
+        for incident in incidents
+        if incident.state != "resolved" and incident.next_action_at is not None and incident.next_action
+    ]
+    seen: set[str] = set()
+    for at, account, feed in timetable.next_reads() if timetable else ():
+        if account not in seen:
+            seen.add(account)
+            items.append(NextItem(at, f"read {feed} of {account}"))
+    return tuple(sorted(items, key=lambda item: (item.at, item.what))[:12])
+
+
+def levels(incidents: Sequence[Incident]) -> Levels:
+    """The protocol's counts, without payops's own health."""
+    counted = [incident for incident in incidents if incident.challenge != "platform"]
+    return Levels(
+        incidents=len(counted),
+        fixed_at_level1=sum(
+            incident.ended_as in ("fixed_by_payops", "fixed_by_operator") for incident in counted
+        ),
+        self_healed=sum(incident.ended_as == "self_healed" for incident in counted),
+        escalated=sum(incident.level > 1 for incident in counted),
+        unfinished=sum(incident.ended_as is None for incident in counted),
+    )

@@ -1,0 +1,211 @@
+"""What people ask for, carried out by the holder of the engine lease: one function per action of the registry."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from payops import escalation
+from payops.config import OperatorSettings, Settings
+from payops.domain.actions import BY_NAME
+from payops.domain.errors import NotPossible, PayopsError, UsageError
+from payops.remedies import Runner
+from payops.signals import SignalSet
+from payops.store import Store
+from payops.text import did_you_mean, safe_line
+
+from .board import CommandResult
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One asked-for action, with everything needed to judge and do it."""
+
+    action: str
+    incident_id: str | None
+    fields: Mapping[str, str]
+    operator: str
+    now: datetime
+    signals: SignalSet
+
+
+@dataclass(frozen=True, slots=True)
+class Hands:
+    """What a command may touch."""
+
+    store: Store
+    settings: Settings
+    runner: Runner
+
+
+Handler = Callable[[Hands, Request], str]
+
+
+def authorize(settings: Settings, action: str, operator: str | None) -> OperatorSettings:
+    """The operator, when listed and allowed to do this; `NotPossible` says what is missing."""
+    if operator is None:
+        raise NotPossible(f"{action}: acting needs an identity: pass --operator NAME or set PAYOPS_OPERATOR")
+    known = settings.operator(operator)
+    if known is None:
+        names = [entry.name for entry in settings.operators]
+        raise NotPossible(
+            f"{action}: {safe_line(operator)!r} is not listed under [[operators]]{did_you_mean(operator, names)}"
+        )
+    needed = BY_NAME[action].roles
+    if needed and not set(known.roles) & set(needed):
+        raise NotPossible(
+            f"{action}: {known.name} has the roles {', '.join(known.roles)}; needed: {', '.join(needed)}"
+        )
+    return known
+
+
+def carry_out(hands: Hands, request: Request) -> CommandResult:
+    """Do it, or say why not; never raises for what a person can put right. A refusal is audited too."""
+    try:
+        authorize(hands.settings, request.action, request.operator)
+        return CommandResult(True, HANDLERS[request.action](hands, request))
+    except KeyError:
+        message = f"unknown action {safe_line(request.action)!r}{did_you_mean(request.action, HANDLERS)}"
+    except PayopsError as error:
+        message = str(error)
+    with hands.store.write() as db:
+        hands.store.audit.append(
+            db,
+            at=request.now,
+            who=request.operator,
+            what=f"{request.action} refused",
+            object_=request.incident_id or "engine",
+            result="refused",
+            origin="command",
+            detail={"why": message},
+        )
+    return CommandResult(False, message)
+
+
+def _incident(request: Request) -> str:
+    if not request.incident_id:
+        raise UsageError(f"{request.action}: which incident? Give its id, for example inc-1")
+    return request.incident_id
+
+
+def _field(request: Request, name: str) -> str:
+    value = request.fields.get(name, "").strip()
+    if not value:
+        raise NotPossible(f"{request.action}: {name} is empty; say it in a sentence")
+    return value
+
+
+def _remedies(request: Request, hands: Hands) -> tuple[str, tuple[str, ...]]:
+    account = hands.settings.account(_field(request, "account")).name
+    return account, tuple(_field(request, "remedies").replace(",", " ").split())
+
+
+def _ack(hands: Hands, request: Request) -> str:
+    return escalation.ack(hands.store, _incident(request), request.operator, request.now)
+
+
+def _assign(hands: Hands, request: Request) -> str:
+    return escalation.assign(
+        hands.store, _incident(request), _field(request, "to"), request.operator, request.now
+    )
+
+
+def _note(hands: Hands, request: Request) -> str:
+    return escalation.note(
+        hands.store, _incident(request), _field(request, "text"), request.operator, request.now
+    )
+
+
+def _fix(hands: Hands, request: Request) -> str:
+    return hands.runner.request_fix(_incident(request), request.operator, request.signals, request.now)
+
+
+def _escalate(hands: Hands, request: Request) -> str:
+    return escalation.escalate(
+        hands.store,
+        hands.settings,
+        _incident(request),
+        dict(request.fields),
+        request.operator,
+        request.signals,
+        request.now,
+    )
+
+
+def _accept(hands: Hands, request: Request) -> str:
+    return escalation.accept(hands.store, _incident(request), request.operator, request.now)
+
+
+def _return(hands: Hands, request: Request) -> str:
+    return escalation.return_(
+        hands.store, _incident(request), _field(request, "question"), request.operator, request.now
+    )
+
+
+def _resolve(hands: Hands, request: Request) -> str:
+    return escalation.resolve(
+        hands.store,
+        _incident(request),
+        _field(request, "cause"),
+        _field(request, "fixed"),
+        request.fields.get("note", ""),
+        request.operator,
+        request.now,
+    )
+
+
+def _stop(hands: Hands, request: Request) -> str:
+    hands.store.switches.stop(
+        request.operator, request.fields.get("reason", "").strip() or "no reason given", request.now
+    )
+    return "Stopped: no remedy acts until `payops resume`."
+
+
+def _resume(hands: Hands, request: Request) -> str:
+    hands.store.switches.resume(
+        request.operator, request.fields.get("reason", "").strip() or "no reason given", request.now
+    )
+    return "Resumed: armed remedies act again."
+
+
+def _arm(hands: Hands, request: Request) -> str:
+    account, remedies = _remedies(request, hands)
+    _known_remedies(hands, remedies)
+    hands.store.switches.arm(account, remedies, request.operator, _field(request, "reason"), request.now)
+    return f"Armed on {account}: {', '.join(remedies)}."
+
+
+def _disarm(hands: Hands, request: Request) -> str:
+    account, remedies = _remedies(request, hands)
+    _known_remedies(hands, remedies)
+    hands.store.switches.disarm(account, remedies, request.operator, _field(request, "reason"), request.now)
+    return f"Disarmed on {account}: {', '.join(remedies)}."
+
+
+def _known_remedies(hands: Hands, remedies: tuple[str, ...]) -> None:
+    known = hands.runner.remedy_ids()
+    for remedy in remedies:
+        if remedy not in known:
+            raise NotPossible(
+                f"no remedy {safe_line(remedy)!r}{did_you_mean(remedy, known)}; known: {', '.join(sorted(known))}"
+            )
+
+
+HANDLERS: dict[str, Handler] = {
+    "ack": _ack,
+    "assign": _assign,
+    "note": _note,
+    "fix": _fix,
+    "escalate": _escalate,
+    "accept": _accept,
+    "return": _return,
+    "resolve": _resolve,
+    "stop": _stop,
+    "resume": _resume,
+    "arm": _arm,
+    "disarm": _disarm,
+}

@@ -1,0 +1,85 @@
+"""One tick: a function of the store, the providers' answers and `now`."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from payops.config import Settings
+from payops.escalation import tick as escalation_tick
+from payops.providers.port import Provider
+from payops.remedies import Runner
+from payops.rulebook import RuleSet
+from payops.rulebook import apply as apply_rules
+from payops.signals import SignalSet, read
+from payops.store import Store
+
+from .polls import Polls
+
+log = logging.getLogger(__name__)
+
+
+class Inbox(Protocol):
+    """What the engine needs of the receiver."""
+
+    def process_pending(self, now: datetime) -> int:
+        """Process the inbox until nothing is due; the number of events processed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ticked:
+    """What one tick saw."""
+
+    at: datetime
+    signals: SignalSet
+    full: bool
+    """Every feed has answered at least once since the start."""
+
+
+class Engine:
+    """Owns nothing but the order of the stages; state is in the store."""
+
+    def __init__(
+        self,
+        store: Store,
+        settings: Settings,
+        rules: RuleSet,
+        providers: Mapping[str, Provider],
+        polls: Polls,
+        runner: Runner,
+        inbox: Inbox | None,
+    ) -> None:
+        self.store = store
+        self.settings = settings
+        self.rules = rules
+        self.providers = providers
+        self.polls = polls
+        self.runner = runner
+        self._inbox = inbox
+        self._full_ticks = 0
+
+    def tick(self, now: datetime) -> Ticked:
+        """Poll what is due, process the inbox, judge, fix, escalate. Never acts in the first full tick."""
+        full = self.polls.run(now)
+        if self._inbox is not None:
+            self._inbox.process_pending(now)
+        signals = read(self.store, self.settings, now)
+        may_act = self._full_ticks > 0
+        apply_rules(self.store, self.rules, signals, now, may_act=may_act)
+        slots = {account: self.store.facts.active_slot(account) for account in self.providers}
+        self.runner.tick(signals, now, may_act=may_act)
+        for account, slot in slots.items():
+            if self.store.facts.active_slot(account) != slot:
+                self.polls.timetable.soon(account)
+        escalation_tick(self.store, self.settings, signals, now)
+        if full:
+            self._full_ticks += 1
+        return Ticked(now, signals, full)
+
+    def close(self) -> None:
+        self.polls.close()
+        for provider in self.providers.values():
+            provider.close()

@@ -1,0 +1,252 @@
+"""The engine in real time: one thread of its own, ticks by APScheduler, acting only under the engine lease.
+
+Any number of processes may open one store. The holder of the lease polls and acts; the others build the
+same board from the store and take over when the lease runs out.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import socket
+import threading
+from collections.abc import Callable, Mapping
+from datetime import datetime
+
+from payops.clock import Now, iso, utc_now
+from payops.config import Settings
+from payops.domain.errors import PayopsError
+from payops.providers.pool import ProviderPool
+from payops.providers.port import Provider, WebhookVerifier
+from payops.receiver import Receiver, RunningReceiver, serve
+from payops.signals import SignalSet, read
+from payops.store import Lease, Store
+
+from .board import Board
+from .boards import LEASE, build
+from .commands import Hands, Request, carry_out
+from .engine import Engine
+from .polls import LivePolls
+from .wiring import Outside, build_engine, load_rules, open_providers, open_verifiers
+
+log = logging.getLogger(__name__)
+LEASE_TTL_S = 15
+TICK_S = 2.0
+
+
+def process_name() -> str:
+    """How this process calls itself in the lease: who can be found with it."""
+    return f"{socket.gethostname()}:{os.getpid()}"
+
+
+class EngineHost:
+    """Runs ticks until `stop()`; a tick that fails is logged, said on the board and tried again."""
+
+    def __init__(
+        self,
+        store: Store,
+        settings: Settings,
+        outside: Outside,
+        *,
+        operator: str | None = None,
+        now: Now = utc_now,
+        receiver_socket: socket.socket | None = None,
+        with_receiver: bool = True,
+    ) -> None:
+        self.store = store
+        self.settings = settings
+        self._outside = outside
+        self._operator = operator
+        self._now = now
+        self._socket = receiver_socket
+        self._with_receiver = with_receiver
+        self.name = process_name()
+        self._listeners: list[Callable[[Board], None]] = []
+        self._board: Board | None = None
+        self._thread: threading.Thread | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._stopping = threading.Event()
+        self._ready = threading.Event()
+        self._failure: BaseException | None = None
+        self._lease: Lease | None = None
+        self._engine: Engine | None = None
+        self._receiver: Receiver | None = None
+        self._running_receiver: RunningReceiver | None = None
+        self._verifiers: dict[str, WebhookVerifier] = {}
+        self._providers: Mapping[str, Provider] = {}
+        self._pool: ProviderPool | None = None
+        self._trouble = ""
+        self._slots: dict[str, int] = {}
+        self._tick_lock = threading.Lock()
+
+    # -- life ------------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Open adapters and the receiver and begin to tick; raises what a user must put right."""
+        rules = load_rules(self.settings)
+        self._providers = open_providers(self.settings, self._outside, self.store)
+        self._pool = ProviderPool(self._providers)
+        polls = LivePolls(self.store, self._providers, self._now, self._pool.submit)
+        self._verifiers = open_verifiers(self.settings, self._outside, self.store)
+        self._receiver = Receiver(self.store, self._verifiers, self._now)
+        if self._with_receiver and self._verifiers:
+            settings = self.settings.receiver
+            self._running_receiver = serve(
+                self._receiver, host=settings.host, port=settings.port, sock=self._socket
+            )
+        self._engine = build_engine(
+            self.store, self.settings, self._outside, self._providers, polls, self._receiver, rules
+        )
+        self._slots = {account: self.store.facts.active_slot(account) for account in self._providers}
+        self._thread = threading.Thread(target=self._run, name="payops-engine", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End within a second: nothing waits for a provider that does not answer."""
+        self._stopping.set()
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(lambda: None)
+        if self._engine is not None:
+            self._engine.polls.close()
+        if self._thread is not None:
+            self._thread.join(timeout=0.5)
+        if self._running_receiver is not None:
+            self._running_receiver.stop()
+        if self._pool is not None:
+            self._pool.close()
+        if self._lease is not None:
+            try:
+                self.store.leases.release(self._lease)
+            except PayopsError as error:
+                log.warning("the lease was not released: %s", error)
+
+    @property
+    def receiver_url(self) -> str:
+        running = self._running_receiver
+        return running.url if running is not None else "not listening: no account has webhook_secrets"
+
+    # -- what faces see --------------------------------------------------------------------------------
+
+    def board(self) -> Board | None:
+        return self._board
+
+    def subscribe(self, listener: Callable[[Board], None]) -> None:
+        self._listeners.append(listener)
+
+    def unsubscribe(self, listener: Callable[[Board], None]) -> None:
+        if listener in self._listeners:
+            self._listeners.remove(listener)
+
+    def wake(self) -> None:
+        """Tick as soon as possible: somebody asked for something."""
+        if self._loop is not None and not self._stopping.is_set():
+            self._loop.call_soon_threadsafe(self._wake.set)
+
+    def signals(self) -> SignalSet:
+        return read(self.store, self.settings, self._now())
+
+    @property
+    def engine(self) -> Engine:
+        if self._engine is None:
+            raise RuntimeError("the engine has not been started")
+        return self._engine
+
+    # -- the loop --------------------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        try:
+            asyncio.run(self._main())
+        except Exception:
+            log.exception("the engine thread ended")
+
+    async def _main(self) -> None:
+        from apscheduler.schedulers.asyncio import AsyncIOScheduler
+
+        self._loop = asyncio.get_running_loop()
+        self._wake = asyncio.Event()
+        scheduler = AsyncIOScheduler(timezone="UTC")
+        scheduler.add_job(
+            self._wake.set, "interval", seconds=TICK_S, id="tick", max_instances=1, coalesce=True
+        )
+        scheduler.start()
+        self._wake.set()
+        try:
+            while not self._stopping.is_set():
+                await self._wake.wait()
+                self._wake.clear()
+                if self._stopping.is_set():
+                    break
+                await asyncio.to_thread(self._tick)
+        finally:
+            scheduler.shutdown(wait=False)
+
+    def _tick(self) -> None:
+        with self._tick_lock:
+            now = self._now()
+            try:
+                self._hold_lease(now)
+                if self._lease is not None:
+                    ticked = self.engine.tick(now)
+                    self.store.switches.meta_set("last_tick_at", iso(now))
+                    signals = ticked.signals
+                    self._commands(signals, now)
+                    self._follow_slots()
+                else:
+                    signals = read(self.store, self.settings, now)
+                self._trouble = ""
+                self._publish(self._build(signals, now))
+            except PayopsError as error:
+                self._trouble = str(error)
+                log.error("tick: %s", error)
+            except Exception as error:
+                self._trouble = f"the last tick failed: {error}"
+                log.exception("tick")
+
+    def _hold_lease(self, now: datetime) -> None:
+        if self._lease is not None:
+            if self.store.leases.renew(self._lease, now, LEASE_TTL_S):
+                return
+            log.warning("the engine lease was lost; looking on")
+            self._lease = None
+        self._lease = self.store.leases.acquire(LEASE, self.name, now, LEASE_TTL_S)
+
+    def _commands(self, signals: SignalSet, now: datetime) -> None:
+        if self._lease is None:
+            return
+        hands = Hands(self.store, self.settings, self.engine.runner)
+        for command in self.store.commands.take(now, self._lease.token):
+            request = Request(
+                command.action, command.incident_id, command.fields, command.operator or "", now, signals
+            )
+            result = carry_out(hands, request)
+            self.store.commands.finish(command.id, result.ok, result.message, now)
+
+    def _follow_slots(self) -> None:
+        """After a credential was switched its own webhook secrets count."""
+        for account, slot in list(self._slots.items()):
+            active = self.store.facts.active_slot(account)
+            if active != slot:
+                self._slots[account] = active
+                self._verifiers.update(open_verifiers(self.settings, self._outside, self.store))
+
+    def _build(self, signals: SignalSet, now: datetime) -> Board:
+        return build(
+            self.store,
+            self.settings,
+            signals,
+            now,
+            operator=self._operator,
+            holder=self.name,
+            receiver=self.receiver_url,
+            providers=self._providers,
+            timetable=self.engine.polls.timetable,
+        )
+
+    def _publish(self, board: Board) -> None:
+        self._board = board
+        for listener in list(self._listeners):
+            try:
+                listener(board)
+            except Exception:
+                log.exception("a listener of the board failed")

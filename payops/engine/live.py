@@ -1,0 +1,71 @@
+"""The real-time desk: engine host and store behind one object."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+
+from payops.clock import utc_now
+from payops.config import Settings
+from payops.domain.errors import UsageError
+from payops.signals import read
+from payops.store import Store
+
+from .board import Board
+from .boards import build
+from .desk import Desk
+from .host import EngineHost
+from .local import StoreDesk
+from .wiring import Outside
+
+
+def reserve_receiver(settings: Settings) -> socket.socket | None:
+    """The receiver's port, taken now so that a port in use is said before anything starts; None without webhooks."""
+    if not any(account.webhook_secrets for account in settings.accounts):
+        return None
+    host, port = settings.receiver.host, settings.receiver.port
+    taken = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
+    taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        taken.bind((host, port))
+    except OSError as error:
+        taken.close()
+        raise UsageError(
+            f"receiver: {host}:{port} cannot be used: {error.strerror}; "
+            "stop what listens there or set another [receiver] port"
+        ) from error
+    return taken
+
+
+def open_desk(
+    store: Store,
+    settings: Settings,
+    outside: Outside,
+    operator: str | None,
+    early: Callable[[Board], None],
+    receiver_socket: socket.socket | None,
+    origin: str = "screen",
+) -> Desk:
+    """Show the last known picture to `early`, start the engine, and return the desk over both."""
+    now = utc_now()
+    host = EngineHost(
+        store,
+        settings,
+        outside,
+        operator=operator,
+        receiver_socket=receiver_socket,
+        with_receiver=receiver_socket is not None,
+    )
+    early(
+        build(
+            store,
+            settings,
+            read(store, settings, now),
+            now,
+            operator=operator,
+            holder=host.name,
+            receiver="starting",
+        )
+    )
+    host.start()
+    return StoreDesk(store, settings, host, lambda: host.engine.runner, operator=operator, origin=origin)

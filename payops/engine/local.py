@@ -1,0 +1,175 @@
+"""The desk over a store: what the screen and the CLI hold in their hands.
+
+Asking goes through the `commands` table, so that it does not matter which process holds the engine lease.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Protocol
+
+from payops import escalation, reports
+from payops.clock import Now, monotonic_s, utc_now
+from payops.config import Settings
+from payops.domain.errors import UsageError
+from payops.domain.plans import Plan, Refusal
+from payops.remedies import Runner
+from payops.signals import SignalSet, read
+from payops.store import Store
+
+from .board import Board, CommandResult, HandoffDraft, IncidentDetail, PlanView
+from .boards import row
+
+WAIT_S = 30.0
+EXPORTS = ("md", "json")
+
+
+class Boards(Protocol):
+    """Where new boards come from."""
+
+    def board(self) -> Board | None: ...
+
+    def subscribe(self, listener: Callable[[Board], None]) -> None: ...
+
+    def unsubscribe(self, listener: Callable[[Board], None]) -> None: ...
+
+    def wake(self) -> None: ...
+
+    def stop(self) -> None: ...
+
+
+class StoreDesk:
+    """Reads the store directly, writes through commands."""
+
+    def __init__(
+        self,
+        store: Store,
+        settings: Settings,
+        boards: Boards,
+        runner: Callable[[], Runner],
+        *,
+        operator: str | None,
+        origin: str,
+        now: Now = utc_now,
+    ) -> None:
+        self._store = store
+        self._settings = settings
+        self._boards = boards
+        self._runner = runner
+        self._operator = operator
+        self._origin = origin
+        self._now = now
+        self._closing = threading.Event()
+
+    def board(self) -> Board | None:
+        return self._boards.board()
+
+    def subscribe(self, listener: Callable[[Board], None]) -> None:
+        self._boards.subscribe(listener)
+
+    def unsubscribe(self, listener: Callable[[Board], None]) -> None:
+        self._boards.unsubscribe(listener)
+
+    def incident(self, incident_id: str) -> IncidentDetail:
+        return detail(self._store, incident_id, self._now())
+
+    def plan(self, incident_id: str) -> PlanView:
+        return plan_view(self._runner(), incident_id, self._signals(), self._now())
+
+    def draft(self, incident_id: str) -> HandoffDraft:
+        return draft(self._store, self._settings, incident_id, self._signals(), self._now())
+
+    def submit(self, action: str, incident_id: str | None, fields: Mapping[str, str]) -> CommandResult:
+        command = self._store.commands.put(
+            action, incident_id, dict(fields), self._operator, self._origin, self._now()
+        )
+        self._boards.wake()
+        deadline = monotonic_s() + WAIT_S
+        while monotonic_s() < deadline and not self._closing.is_set():
+            result = self._store.commands.result(command)
+            if result.state in ("done", "refused"):
+                return CommandResult(result.state == "done", result.message)
+            self._closing.wait(0.1)
+        return CommandResult(
+            False, f"{action}: no answer within {WAIT_S:.0f} s; it stays queued as command {command}"
+        )
+
+    def export(self, incident_id: str, format_: str, directory: Path) -> Path:
+        return export(self._store, incident_id, format_, directory, self._now())
+
+    def close(self) -> None:
+        self._closing.set()
+        self._boards.stop()
+
+    def _signals(self) -> SignalSet:
+        return read(self._store, self._settings, self._now())
+
+
+def detail(store: Store, incident_id: str, now: datetime) -> IncidentDetail:
+    """One incident whole, ready to show."""
+    incident = store.incidents.get(incident_id)
+    policy = json.loads(incident.policy)
+    impact = escalation.impact(store, incident, now)
+    evidence = [(f"{key}", value) for key, value in incident.labels.items()]
+    if impact.payments is not None:
+        evidence.append(("payments hurt", f"{impact.payments:,}"))
+    if impact.money:
+        evidence.append(("money at risk", ", ".join(str(money) for money in impact.money)))
+    if impact.method:
+        evidence.append(("counted as", impact.method))
+    return IncidentDetail(
+        incident=incident,
+        row=row(store, incident, now),
+        timeline=tuple(store.incidents.timeline(incident_id)),
+        attempts=tuple(store.incidents.attempts(incident_id)),
+        handoffs=tuple(store.incidents.handoffs(incident_id)),
+        runbook=str(policy.get("runbook", "")),
+        evidence=tuple(evidence),
+    )
+
+
+def plan_view(runner: Runner, incident_id: str, signals: SignalSet, now: datetime) -> PlanView:
+    """The next remedy's dry run."""
+    plan, would_act, why_not, plan_hash = runner.dry_run(incident_id, signals, now)
+    return PlanView(
+        plan=plan if isinstance(plan, Plan) else None,
+        refusal=plan if isinstance(plan, Refusal) else None,
+        would_act=would_act,
+        why_not=why_not,
+        plan_hash=plan_hash,
+    )
+
+
+def draft(
+    store: Store, settings: Settings, incident_id: str, signals: SignalSet, now: datetime
+) -> HandoffDraft:
+    """The handoff to the next level as it would go out now."""
+    made = escalation.draft(store, settings, store.incidents.get(incident_id), signals, now)
+    return HandoffDraft(
+        made.level, made.to, made.problem, made.attempted, made.impact, made.gateway, made.request
+    )
+
+
+def export(store: Store, incident_id: str, format_: str, directory: Path, now: datetime) -> Path:
+    """Write one incident's report; the file appears whole or not at all."""
+    if format_ not in EXPORTS:
+        raise UsageError(f"export: unknown format {format_!r}; use one of {', '.join(EXPORTS)}")
+    text = rendered(store, incident_id, format_, now)
+    directory.mkdir(parents=True, exist_ok=True)
+    path = directory / f"{incident_id}.{format_}"
+    partial = path.with_suffix(f".{format_}.part")
+    partial.write_text(text, "utf-8")
+    partial.chmod(0o600)
+    partial.replace(path)
+    return path
+
+
+def rendered(store: Store, incident_id: str, format_: str, now: datetime) -> str:
+    """The incident's report as text."""
+    if format_ == "md":
+        return reports.incident_markdown(store, incident_id, now)
+    return json.dumps(reports.incident_json(store, incident_id), indent=2, ensure_ascii=False) + "\n"

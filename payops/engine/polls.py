@@ -1,0 +1,192 @@
+"""Which feeds are due, and reading them: stepwise in order, or live in each provider's own threads."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from payops.clock import Now
+from payops.domain.errors import ProviderError
+from payops.providers.port import FeedSpec, Provider
+from payops.store import Store
+
+from .budget import Budget, budget
+
+log = logging.getLogger(__name__)
+MAX_BACKOFF = timedelta(minutes=5)
+MAX_PAGES = 100_000
+"""A feed that claims more pages than any history holds is broken."""
+
+
+@dataclass(frozen=True, slots=True)
+class FeedReport:
+    """What one pass over one feed did."""
+
+    account: str
+    feed: str
+    ok: bool
+    read: int
+    new: int
+    requests: int
+    error: ProviderError | None = None
+
+
+def read_feed(
+    store: Store, provider: Provider, feed: str, now: Now, keep_going: Callable[[], bool]
+) -> FeedReport:
+    """Read a feed page by page until it has no more; each page is stored before the next is asked for."""
+    read = new = requests = 0
+    for _ in range(MAX_PAGES):
+        at = now()
+        state = store.facts.feed(provider.account, feed)
+        try:
+            page = provider.poll(feed, state.cursor if state else None, at)
+        except ProviderError as error:
+            store.facts.feed_error(provider.account, feed, error, at)
+            log.warning("%s %s: %s: %s", provider.account, feed, error.bucket, error)
+            return FeedReport(provider.account, feed, False, read, new, requests + 1, error)
+        applied = store.facts.apply_page(provider.account, page, at)
+        read += page.read
+        new += applied.new_events + applied.new_attempts
+        requests += page.requests
+        if not page.more or not keep_going():
+            break
+    return FeedReport(provider.account, feed, True, read, new, requests)
+
+
+class Timetable:
+    """When each feed is next worth reading; kept in memory, everything it needs to restart is in the store."""
+
+    def __init__(self, store: Store, providers: Mapping[str, Provider]) -> None:
+        self._store = store
+        self._providers = providers
+        self._next: dict[tuple[str, str], datetime] = {}
+        self._budgets: dict[str, tuple[datetime, Budget]] = {}
+
+    def budget(self, account: str, now: datetime) -> Budget:
+        """The account's read budget, worked out anew every ten minutes."""
+        known = self._budgets.get(account)
+        if known is None or now - known[0] > timedelta(minutes=10) or now < known[0]:
+            n, _ = self._store.facts.window(account, now - timedelta(hours=24), now)
+            known = (now, budget(self._providers[account].feeds, n))
+            self._budgets[account] = known
+        return known[1]
+
+    def due(self, now: datetime) -> list[tuple[Provider, FeedSpec]]:
+        """Feeds whose time has come, in (account, feed) order."""
+        ready = []
+        for account in sorted(self._providers):
+            provider = self._providers[account]
+            for spec in sorted(provider.feeds, key=lambda feed: feed.name):
+                at = self._next.get((account, spec.name))
+                # A clock that went back must not silence a feed until the old time comes again.
+                if at is None or now >= at or at - now > timedelta(days=1):
+                    ready.append((provider, spec))
+        return ready
+
+    def done(self, provider: Provider, spec: FeedSpec, report: FeedReport, now: datetime) -> None:
+        """Plan the feed's next reading after this report."""
+        if report.ok:
+            if spec.name == "events":
+                self._budgets.pop(provider.account, None)
+            wait = timedelta(seconds=spec.interval_s * self.budget(provider.account, now).stretch)
+        else:
+            state = self._store.facts.feed(provider.account, spec.name)
+            failures = min(state.failures if state else 1, 8)
+            wait = min(MAX_BACKOFF, timedelta(seconds=spec.interval_s * 2 ** (failures - 1)))
+            if report.error and report.error.retry_after_s:
+                wait = max(wait, timedelta(seconds=min(report.error.retry_after_s, 3600)))
+        self._next[provider.account, spec.name] = now + wait
+
+    def soon(self, account: str) -> None:
+        """Read the account's feeds at the next tick: something there just changed."""
+        for key in [key for key in self._next if key[0] == account]:
+            del self._next[key]
+
+    def next_reads(self) -> list[tuple[datetime, str, str]]:
+        """(when, account, feed), soonest first."""
+        return sorted((at, account, feed) for (account, feed), at in self._next.items())
+
+
+class Polls(Protocol):
+    """How due feeds are read."""
+
+    timetable: Timetable
+
+    def run(self, now: datetime) -> bool:
+        """Read what is due; True when every feed has answered once since the start."""
+
+    def close(self) -> None: ...
+
+
+class StepPolls:
+    """Stepped time: one feed after the other in order, each awaited to its last page."""
+
+    def __init__(self, store: Store, providers: Mapping[str, Provider]) -> None:
+        self.timetable = Timetable(store, providers)
+        self._store = store
+
+    def run(self, now: datetime) -> bool:
+        for provider, spec in self.timetable.due(now):
+            report = read_feed(self._store, provider, spec.name, lambda: now, lambda: True)
+            self.timetable.done(provider, spec, report, now)
+        return True
+
+    def close(self) -> None:
+        return
+
+
+class LivePolls:
+    """Real time: each provider's feeds run in its own threads, and a tick only collects what has finished."""
+
+    def __init__(
+        self,
+        store: Store,
+        providers: Mapping[str, Provider],
+        now: Now,
+        submit: Callable[[str, Callable[[], FeedReport]], object],
+    ) -> None:
+        self.timetable = Timetable(store, providers)
+        self._store = store
+        self._now = now
+        self._submit = submit
+        self._running: set[tuple[str, str]] = set()
+        self._finished: list[tuple[Provider, FeedSpec, FeedReport]] = []
+        self._answered: set[tuple[str, str]] = set()
+        self._wanted = {
+            (account, spec.name) for account, provider in providers.items() for spec in provider.feeds
+        }
+        self._open = True
+
+    def run(self, now: datetime) -> bool:
+        while self._finished:
+            provider, spec, report = self._finished.pop(0)
+            self._running.discard((provider.account, spec.name))
+            self._answered.add((provider.account, spec.name))
+            self.timetable.done(provider, spec, report, now)
+        for provider, spec in self.timetable.due(now):
+            key = (provider.account, spec.name)
+            if key not in self._running and self._open:
+                self._running.add(key)
+                self._submit(provider.account, self._job(provider, spec))
+        return self._answered >= self._wanted
+
+    def _job(self, provider: Provider, spec: FeedSpec) -> Callable[[], FeedReport]:
+        def read() -> FeedReport:
+            report = FeedReport(provider.account, spec.name, False, 0, 0, 0)
+            try:
+                report = read_feed(self._store, provider, spec.name, self._now, lambda: self._open)
+            except Exception:
+                # Whatever went wrong, the feed must be read again: a feed stuck as running is silent for ever.
+                log.exception("%s %s: the poll failed unexpectedly", provider.account, spec.name)
+            finally:
+                self._finished.append((provider, spec, report))
+            return report
+
+        return read
+
+    def close(self) -> None:
+        self._open = False

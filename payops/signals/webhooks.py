@@ -1,0 +1,114 @@
+"""Endpoints, backlog and gaps, said per endpoint and never more than is known of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from payops.config import AccountSettings, EndpointSettings
+from payops.domain.events import Endpoint
+from payops.domain.incidents import Value
+from payops.domain.stripe_events import EVENT_TYPES
+from payops.store import Store
+
+from .schema import SignalRow
+
+GRACE = timedelta(seconds=120)
+"""A provider needs a moment to deliver; an event younger than this is not missing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    count: int
+    oldest_at: datetime | None
+
+
+def at_provider(store: Store, account: AccountSettings, endpoint: EndpointSettings) -> Endpoint | None:
+    """The configured endpoint as the provider reports it, matched by URL."""
+    return next((known for known in store.facts.endpoints(account.name) if known.url == endpoint.url), None)
+
+
+def subscribed(endpoint: Endpoint | None) -> tuple[str, ...]:
+    """The event types we read of those the endpoint is subscribed to; all of them where that is not known."""
+    if endpoint is None or "*" in endpoint.event_types:
+        return EVENT_TYPES
+    return tuple(name for name in EVENT_TYPES if name in endpoint.event_types)
+
+
+def missing(
+    store: Store, account: AccountSettings, endpoint: EndpointSettings, now: datetime
+) -> Missing | None:
+    """Events generated for our endpoint and not in our inbox; None where that cannot be known.
+
+    Judged from the first verified event on, up to what the provider's list is known to be complete for.
+    """
+    if not account.receives(endpoint):
+        return None
+    since = store.inbox.first_verified_at(account.name)
+    feed = store.facts.feed(account.name, "events")
+    if since is None or feed is None or feed.data_as_of is None:
+        return None
+    until = min(now - GRACE, feed.data_as_of)
+    count, oldest = store.facts.count_missing(
+        account.name, subscribed(at_provider(store, account, endpoint)), since, until
+    )
+    return Missing(count, oldest)
+
+
+def _labels(account: AccountSettings, endpoint: EndpointSettings) -> dict[str, str]:
+    return {
+        "account": account.name,
+        "provider": account.provider,
+        "mode": account.mode,
+        "endpoint": endpoint.name,
+        "topology": endpoint.topology,
+    }
+
+
+def endpoint_row(
+    store: Store, account: AccountSettings, endpoint: EndpointSettings, now: datetime
+) -> SignalRow:
+    """The `endpoints` signal of one configured endpoint."""
+    seen_at = store.facts.endpoints_seen_at(account.name)
+    known = at_provider(store, account, endpoint)
+    gap = missing(store, account, endpoint, now)
+    values: dict[str, Value | None] = {
+        "present": None if seen_at is None else known is not None,
+        "disabled": None if known is None else known.status == "disabled",
+        "disabled_by_user": None
+        if known is None or known.disabled_reason is None
+        else known.disabled_reason == "user",
+        "missing": gap.count if gap else None,
+    }
+    return SignalRow(_labels(account, endpoint), values, seen_at)
+
+
+def webhook_row(
+    store: Store, account: AccountSettings, endpoint: EndpointSettings, now: datetime
+) -> SignalRow:
+    """The `webhooks` signal of one configured endpoint."""
+    gap = missing(store, account, endpoint, now)
+    undelivered_feed = store.facts.feed(account.name, "undelivered")
+    values: dict[str, Value | None] = {
+        "undelivered": len(store.facts.undelivered(account.name))
+        if undelivered_feed and undelivered_feed.ok_at
+        else None,
+        "missing": gap.count if gap else None,
+        "missing_oldest_s": None
+        if gap is None
+        else int((now - gap.oldest_at).total_seconds())
+        if gap.oldest_at
+        else 0,
+    }
+    if account.receives(endpoint):
+        counts = store.inbox.counts(account.name, now)
+        oldest = counts.oldest_unprocessed_at
+        values |= {
+            "unprocessed": counts.unprocessed,
+            "dead": counts.dead,
+            "oldest_unprocessed_s": int((now - oldest).total_seconds()) if oldest else 0,
+            "received_15m": store.inbox.received_since(account.name, now - timedelta(minutes=15)),
+        }
+    else:
+        values |= dict.fromkeys(("unprocessed", "dead", "oldest_unprocessed_s", "received_15m"))
+    return SignalRow(_labels(account, endpoint), values, now)

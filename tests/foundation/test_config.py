@@ -1,0 +1,111 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from payops import config
+from payops.cli.setup import TEMPLATE
+from payops.domain.errors import UsageError
+
+ACCOUNT = """
+schema = "payops.config/v1"
+[[accounts]]
+name = "stripe-live"
+provider = "stripe"
+mode = "live"
+api_key = "env:KEY"
+"""
+
+
+def write(folder: Path, text: str) -> str:
+    path = folder / "payops.toml"
+    path.write_text(text)
+    return str(path)
+
+
+def test_the_template_of_init_is_valid_and_only_observes(tmp_path: Path) -> None:
+    settings = config.load(write(tmp_path, TEMPLATE))
+    assert settings.mode == "observe"
+    assert settings.arm == ()
+    account = settings.accounts[0]
+    assert account.receives(account.endpoints[0])
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        (ACCOUNT.replace("mode =", "moed ="), ["accounts[0]", "stripe-live", "moed", "did you mean 'mode'"]),
+        (ACCOUNT.replace("env:KEY", "rk_live_12345678901234567890"), ["api_key", "env:NAME"]),
+        (ACCOUNT.replace('api_key = "env:KEY"', ""), ["stripe needs api_key"]),
+        (ACCOUNT.replace('"live"', '"prod"'), ["accounts[0].mode"]),
+        (ACCOUNT + 'api_base = "http://stripe.example"\n', ["http only on loopback"]),
+        (
+            ACCOUNT + '[[arm]]\naccount = "stripe-liv"\nremedies = []\n',
+            ["stripe-liv", "did you mean 'stripe-live'"],
+        ),
+        (ACCOUNT + ACCOUNT.partition('v1"\n')[2], ["two accounts", "stripe-live"]),
+        ('schema = "payops.config/v2"\n', ["schema", "payops.config/v1"]),
+        ("schema = \n", ["not valid TOML"]),
+        ('schema = "payops.config/v1"\nstor = "x"\n', ["stor", "did you mean 'store'"]),
+        ('schema = "payops.config/v1"\n[receiver]\nport = 70000\n', ["receiver.port"]),
+        ('schema = "payops.config/v1"\nbase = "/"\n', ["base"]),
+    ],
+)
+def test_a_mistake_names_file_field_and_remedy(tmp_path: Path, text: str, wanted: list[str]) -> None:
+    path = write(tmp_path, text)
+    with pytest.raises(UsageError) as caught:
+        config.load(path)
+    message = str(caught.value)
+    assert message.startswith(path)
+    assert "\n" not in message
+    for part in wanted:
+        assert part in message
+
+
+def test_a_secret_given_directly_is_never_repeated(tmp_path: Path) -> None:
+    with pytest.raises(UsageError) as caught:
+        config.load(write(tmp_path, ACCOUNT.replace("env:KEY", "rk_live_12345678901234567890")))
+    assert "rk_live" not in str(caught.value)
+
+
+def test_without_a_file_the_next_step_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("PAYOPS_CONFIG", raising=False)
+    with pytest.raises(UsageError, match="payops init"):
+        config.load()
+
+
+def test_the_environment_names_the_file_and_the_option_wins(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = tmp_path / "a", tmp_path / "b"
+    first.mkdir()
+    second.mkdir()
+    write(first, ACCOUNT)
+    monkeypatch.setenv("PAYOPS_CONFIG", str(first / "payops.toml"))
+    assert config.load().base == first
+    assert config.load(write(second, ACCOUNT)).base == second
+
+
+def test_relative_paths_are_relative_to_the_file(tmp_path: Path) -> None:
+    settings = config.load(write(tmp_path, ACCOUNT))
+    assert settings.store_path == tmp_path / "payops.db"
+
+
+def test_secret_references_resolve_and_say_what_is_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PAYOPS_TEST_KEY", "value")
+    assert config.resolve_secret("env:PAYOPS_TEST_KEY", tmp_path) == "value"
+    monkeypatch.delenv("PAYOPS_TEST_KEY")
+    with pytest.raises(UsageError, match="PAYOPS_TEST_KEY is not set"):
+        config.resolve_secret("env:PAYOPS_TEST_KEY", tmp_path)
+    secret = tmp_path / "key"
+    secret.write_text("hidden\n")
+    secret.chmod(0o600)
+    assert config.resolve_secret("file:key", tmp_path) == "hidden"
+    secret.chmod(0o644)
+    with pytest.raises(UsageError, match="chmod 600") as caught:
+        config.resolve_secret("file:key", tmp_path)
+    assert "hidden" not in str(caught.value)
