@@ -7,15 +7,12 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from payops.text import did_you_mean, safe_line
 
 from .errors import ExpressionError
 from .lexer import INT64, MAX_NESTING, Lexed, Token, lex
-
-if TYPE_CHECKING:
-    from cel_expr_python import cel
 
 MAX_TERMS = 50
 MAX_STRING = 10_000
@@ -116,14 +113,18 @@ class Terms:
                 continue
             if pattern.kind != "string":
                 message = "matches() takes a quoted pattern: write matches('^lost_')"
-            elif (
-                self._environment().compile(f"''.matches({pattern.text})").eval(data={}).type()
-                == _cel().Type.BOOL
-            ):
+            elif self._is_pattern(pattern.text):
                 continue
             else:
                 message = f"{safe_line(pattern.text, limit=60)} is not a valid RE2 pattern"
             raise ExpressionError(message, text=text, line=pattern.line, column=pattern.column)
+
+    def _is_pattern(self, literal: str) -> bool:
+        try:
+            result = self._environment().compile(f"''.matches({literal})").eval(data={})
+        except RuntimeError:
+            return False
+        return bool(result.type() == _cel().Type.BOOL)
 
     def _environment(self) -> Any:
         if self._env is None:

@@ -1,0 +1,60 @@
+"""What a remedy can do: one table that rules are checked against and remedies are built from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .payments import Provider
+from .plans import Effect
+
+
+@dataclass(frozen=True, slots=True)
+class RemedyAction:
+    """One known fix. `undo` is empty where nothing restores the state."""
+
+    name: str
+    effect: Effect
+    meaning: str
+    undo: str
+    providers: tuple[Provider, ...]
+    source: str
+    """The signal whose group it acts on."""
+
+
+REMEDY_ACTIONS: dict[str, RemedyAction] = {
+    action.name: action
+    for action in (
+        RemedyAction(
+            "webhooks.enable_endpoint",
+            "external",
+            "enable the endpoint at the provider, then resend what it missed",
+            "",
+            ("stripe",),
+            "endpoints",
+        ),
+        RemedyAction(
+            "webhooks.resend_missing",
+            "external",
+            "ask the provider to send again every event that is not in the inbox, oldest first",
+            "",
+            ("stripe",),
+            "webhooks",
+        ),
+        RemedyAction(
+            "credentials.switch",
+            "reversible",
+            "use a stored credential that proves the same account and mode",
+            "switch back to the credential in use before",
+            ("stripe",),
+            "credentials",
+        ),
+        RemedyAction(
+            "payments.diagnose",
+            "read",
+            "slice the failures by code, brand and country and say whose fault they look like",
+            "",
+            ("stripe",),
+            "success",
+        ),
+    )
+}
