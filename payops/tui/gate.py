@@ -1,0 +1,50 @@
+"""What may be asked right now, and if not, why not: so that a key that does nothing says so."""
+
+from __future__ import annotations
+
+from payops.domain.actions import Action
+from payops.engine.board import Board, IncidentRow
+
+
+def why_not(action: Action, board: Board | None, row: IncidentRow | None) -> str:
+    """Why `action` cannot be asked for on `row`, empty when it can. The engine still has the last word."""
+    if board is None:
+        return f"{action.title}: nothing is loaded yet"
+    if action.roles and board.view_only:
+        return f"{action.title}: view-only, {board.view_only}"
+    if action.scope == "incident":
+        return _incident(action, board, row)
+    if action.name == "resume" and not board.engine.stopped:
+        return "Resume: nothing is stopped"
+    if action.name == "stop" and board.engine.stopped:
+        return f"Stop: already stopped by {board.engine.stopped}"
+    if action.scope == "account" and not board.accounts:
+        return f"{action.title}: no account is configured"
+    return ""
+
+
+def _incident(action: Action, board: Board, row: IncidentRow | None) -> str:
+    if row is None:
+        return f"{action.title}: no incident is selected"
+    if row.state == "resolved" and action.name not in ("export", "note"):
+        return f"{action.title}: {row.id} is resolved; only Note and Export are left"
+    if action.name == "fix" and board.engine.stopped:
+        return f"Fix: stopped by {board.engine.stopped}; R resumes"
+    if action.name in ("accept", "return") and row.level < 2:
+        return f"{action.title}: {row.id} is at Level 1, nothing was handed over yet"
+    if action.name == "escalate" and row.level >= 4:
+        return f"Escalate: {row.id} is at Level 4 already, there is no higher one"
+    return ""
+
+
+def advice(row: IncidentRow) -> tuple[str, tuple[str, ...]]:
+    """What a person should know to do about `row`: a sentence, and the actions that come next."""
+    if row.state == "resolved":
+        return "Closed. Nothing to do.", ()
+    if row.needs_human and row.level >= 2:
+        return "A person is needed:", ("accept", "return")
+    if row.needs_human:
+        return "A person is needed:", ("fix", "escalate", "ack")
+    if row.state == "acknowledged":
+        return "Somebody has it:", ("resolve", "escalate", "note")
+    return "payops is on it, no key is needed. To step in:", ("fix", "escalate")

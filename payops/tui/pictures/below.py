@@ -1,0 +1,77 @@
+"""Under the table: the selected incident and what to press, then what comes next, and the protocol so far."""
+
+from __future__ import annotations
+
+from textual.content import Content
+
+from payops.engine.board import Board, IncidentRow
+
+from .. import ink
+from ..gate import advice
+from ..keymap import shown_keys
+from ..words import Times, money, plural, status
+
+
+def selected(board: Board | None, row: IncidentRow | None, times: Times, width: int) -> list[Content]:
+    """Three lines on the incident under the cursor: what, how it stands, which keys."""
+    if board is None or row is None:
+        return [ink.own(""), ink.own(""), ink.own("")]
+    what = ink.join(
+        (ink.own(" "), ink.said(row.id, "strong"), ink.own("  "), ink.said(row.title, "strong", limit=300))
+    )
+    facts = [status(row, times, board.at)]
+    if row.money:
+        facts.append(f"{money(row.money)} at risk")
+    if row.next_action and row.next_at and row.state != "resolved":
+        facts.append(f"{ink.line(row.next_action)} at {times.minute(row.next_at, board.at)}")
+    if row.owner:
+        facts.append(f"owner {ink.line(row.owner, limit=24)}")
+    facts.append(f"opened {times.moment(row.opened_at, board.at)}")
+
+    how = ink.join((ink.own(" "), ink.join((ink.said(fact, limit=300) for fact in facts), "  ·  ")))
+    return [ink.fit(line, width) for line in (what, how, keys(row))]
+
+
+def keys(row: IncidentRow) -> Content:
+    """What to press, as a sentence."""
+    sentence, names = advice(row)
+    table = shown_keys()
+    parts = [ink.own(f" {sentence}", "bad" if row.needs_human else "")]
+    for name in (*names, "open"):
+        key, title = table[name]
+        parts += [ink.own("  "), ink.own(key, "key"), ink.own(f" {title.lower()}")]
+    return ink.join(parts)
+
+
+def upcoming(board: Board | None, times: Times, width: int, height: int) -> list[Content]:
+    """The next scheduled work, one line each."""
+    if board is None:
+        return []
+    if not board.next:
+        return [ink.own(" next      nothing is scheduled", "dim")]
+    drawn = []
+    for index, item in enumerate(board.next[:height]):
+        label = ink.own(f" {'next' if index == 0 else '':<9} ", "dim")
+        what = f"{item.what}  {item.why}" if item.why and width >= 110 else item.what
+        drawn.append(
+            ink.fit(
+                ink.join((label, ink.own(times.second(item.at)), ink.own("  "), ink.said(what, limit=300))),
+                width,
+            )
+        )
+    return drawn
+
+
+def protocol(board: Board | None, width: int) -> list[Content]:
+    """How far the four levels got, and where webhooks come in."""
+    if board is None:
+        return []
+    levels = board.levels
+    told = f"{plural(levels.incidents, 'incident')}: {levels.fixed_at_level1} fixed at Level 1, {levels.self_healed} self-healed, {levels.escalated} handed over, {levels.unfinished} open"
+    receiver = ink.said(
+        board.engine.receiver or "not running", "dim" if board.engine.receiver else "watch", limit=200
+    )
+    return [
+        ink.fit(ink.join((ink.own(" protocol  ", "dim"), ink.own(told, "dim"))), width),
+        ink.fit(ink.join((ink.own(" webhooks  ", "dim"), receiver)), width),
+    ]

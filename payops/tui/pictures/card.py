@@ -1,0 +1,190 @@
+"""One account as a few lines: acceptance, sparkline, backlog, feed, reads."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from textual.content import Content
+
+from payops.engine.board import AccountCard, Backlog, WindowRate
+
+from .. import ink, spark
+from ..words import Times, age, count, percent
+from .header import mismatch
+
+WINDOWS: tuple[tuple[str, str], ...] = (("5m", "5 min"), ("1h", "1 h"), ("24h", "24 h"))
+SPARK_HEIGHT = len(WINDOWS)
+LABEL = 9
+
+
+def title(card: AccountCard, width: int) -> Content:
+    """Which account, in which mode, and what payops may do there."""
+    left = ink.join(
+        (
+            ink.own(" "),
+            ink.said(card.account, "strong", limit=40),
+            ink.own("  "),
+            ink.said(card.provider, "dim"),
+            ink.own("  "),
+            _mode(card),
+        )
+    )
+    return ink.ends(left, ink.join((_armed(card, width), ink.own(" "))), width)
+
+
+def _mode(card: AccountCard) -> Content:
+    if mismatch(card):
+        return ink.said(f"✖ configured {card.mode.upper()}, proved {str(card.mode_proven).upper()}", "bad")
+    if card.mode_proven is None:
+        return ink.said(f"{card.mode.upper()}, not proven yet", "watch")
+    return ink.said(f"{card.mode.upper()} proven", "strong")
+
+
+def _armed(card: AccountCard, width: int) -> Content:
+    if not card.armed:
+        return ink.own("observing: nothing is written here")
+    names = ", ".join(card.armed)
+    if len(names) > width // 2:
+        names = f"{len(card.armed)} remedies"
+    return ink.said(f"armed: {names}", limit=width // 2 + 8)
+
+
+def rates(card: AccountCard) -> list[Content]:
+    """One line per window: share, n, 95 % interval; the newest beside what is usual."""
+    return [
+        _rate(name, card.success.get(key), card.expected if key == "5m" else None) for key, name in WINDOWS
+    ]
+
+
+def _rate(name: str, rate: WindowRate | None, expected: float | None) -> Content:
+    label = ink.own(f" {name:<{LABEL}}", "dim")
+    if rate is None or rate.rate is None:
+        return ink.join((label, ink.own(f"    {'–':>4}    no payment in {name}", "dim")))
+    low = expected is not None and rate.high is not None and rate.high < expected
+    share = ink.own(f"{percent(rate.rate):>5} %", "bad" if low else "strong")
+    parts = [
+        label,
+        share,
+        ink.own(f" of {count(rate.n):>7}"),
+        ink.own(f"  {percent(rate.low)}–{percent(rate.high)}", "dim"),
+    ]
+    if expected is not None:
+        parts.append(ink.own("  "))
+        parts.append(
+            ink.own(f"▼ below {percent(expected)}", "bad")
+            if low
+            else ink.own(f"expected {percent(expected)}", "dim")
+        )
+    return ink.join(parts)
+
+
+RATES_WIDTH = 53
+
+
+def sparkline(card: AccountCard, width: int) -> list[Content]:
+    """Acceptance of the last 60 minutes on a fixed scale of 0 to 100 %, at most one column per minute."""
+    axis = ("100 ┤", "    │", "  0 ┤")
+    values = spark.squeeze(card.spark, card.spark_n, min(60, width - 6))
+    drawn = spark.blocks(values, SPARK_HEIGHT)
+    return [
+        ink.join((ink.own(left, "dim"), ink.own(row, "accent")))
+        for left, row in zip(axis, drawn, strict=True)
+    ]
+
+
+def backlog(card: AccountCard) -> Content:
+    """What the provider sent and we do not have or have not done."""
+    waits: Backlog = card.backlog
+    parts = [
+        _waiting(waits.undelivered, "undelivered"),
+        _waiting(waits.missing, "missing"),
+        _waiting(waits.unprocessed, "unprocessed"),
+    ]
+    if waits.dead:
+        parts.append(_waiting(waits.dead, "given up"))
+    parts.append(ink.own(f"oldest {age(waits.oldest_s)}", "" if waits.oldest_s else "dim"))
+    return ink.join((_label("backlog"), ink.join(parts, "   ")))
+
+
+def _waiting(value: int | None, what: str) -> Content:
+    if value is None:
+        return ink.own(f"{what} unknown", "dim")
+    return ink.own(f"{value:,} {what}", "watch" if value else "dim")
+
+
+def feed(card: AccountCard, times: Times, near: datetime, width: int) -> Content:
+    """Whether the numbers above are fresh, and if not, since when and what happens next."""
+    as_of = times.moment(card.fresh_at, near)
+    if card.state == "live":
+        said = [ink.own(f"● live, as of {as_of}")]
+        if card.sees and width >= 110:
+            said.append(ink.said(f"   {card.sees}", "dim", limit=width))
+            return ink.join((_label("feed"), ink.join(said, "   ")))
+        return ink.join((_label("feed"), *said))
+    if card.state == "loading":
+        return ink.join((_label("feed"), ink.own("… loading, no data yet", "watch")))
+    if card.state == "backfilling":
+        return ink.join(
+            (_label("feed"), *_progress(card.progress), ink.own(" of the history, newest first", "watch"))
+        )
+    if card.state == "stale":
+        return ink.join(
+            (_label("feed"), ink.own(f"▲ stale since {as_of}", "watch"), *_problem(card, "watch"))
+        )
+    retry = f", next try {times.moment(card.retry_at, near)}" if card.retry_at else ""
+    return ink.join(
+        (_label("feed"), ink.own(f"✖ failed{retry}, data as of {as_of}", "bad"), *_problem(card, "bad"))
+    )
+
+
+def _problem(card: AccountCard, style: ink.Style) -> tuple[Content, ...]:
+    return (ink.own("  ", style), ink.said(card.problem, style, limit=300)) if card.problem else ()
+
+
+def _progress(share: float | None) -> tuple[Content, ...]:
+    if share is None:
+        return (ink.own("… reading", "watch"),)
+    full = round(min(1.0, max(0.0, share)) * 20)
+    return (
+        ink.own("▓" * full, "accent"),
+        ink.own("░" * (20 - full), "dim"),
+        ink.own(f" {int(share * 100):>3} %"),
+    )
+
+
+def reads(card: AccountCard, width: int) -> Content:
+    """payops's own use of the account's read allowance."""
+    if width >= 110 and card.budget:
+        return ink.join((_label("reads"), ink.said(card.budget, "dim", limit=width)))
+    share = f" ({card.reads_month * 100 // card.reads_allowed} %)" if card.reads_allowed else ""
+    text = f"{count(card.reads_month)} of {count(card.reads_allowed)} allowed in 30 days{share}, payops's own"
+    over = bool(card.reads_allowed) and card.reads_month >= card.reads_allowed
+    return ink.join((_label("reads"), ink.own(text, "bad" if over else "dim")))
+
+
+def compact(card: AccountCard, times: Times, near: datetime, width: int) -> list[Content]:
+    """Two lines for one of several accounts on a small screen."""
+    rate = card.success.get("5m")
+    if rate is None or rate.rate is None:
+        now = ink.own("– no payment in 5 min", "dim")
+    else:
+        low = card.expected is not None and rate.high is not None and rate.high < card.expected
+        now = ink.own(f"{percent(rate.rate)} % of {count(rate.n)} in 5 min", "bad" if low else "strong")
+        if card.expected is not None:
+            now = ink.join(
+                (
+                    now,
+                    ink.own(
+                        f" {'▼ below' if low else 'expected'} {percent(card.expected)}",
+                        "bad" if low else "dim",
+                    ),
+                )
+            )
+    left = ink.join((ink.own(" "), ink.said(card.account, "strong", limit=24), ink.own("  "), _mode(card)))
+    first = ink.ends(left, ink.join((now, ink.own(" "))), width)
+    second = feed(card, times, near, width) if card.state != "live" else backlog(card)
+    return [first, second]
+
+
+def _label(text: str) -> Content:
+    return ink.own(f" {text:<{LABEL}}", "dim")

@@ -1,0 +1,63 @@
+"""A dry run as a person reads it: what exactly, to how many, worth how much, and how to take it back."""
+
+from __future__ import annotations
+
+from textual.content import Content
+
+from payops.domain.plans import Plan
+from payops.engine.board import PlanView
+
+from .. import ink
+from ..words import money, plural
+
+EFFECTS: dict[str, str] = {
+    "read": "looks only, changes nothing",
+    "reversible": "can be undone",
+    "external": "cannot be taken back",
+    "money": "MOVES MONEY",
+}
+
+
+def lines(view: PlanView) -> list[Content]:
+    """The plan, or the reason there is none, and whether it would be carried out."""
+    drawn: list[Content] = []
+    if view.plan is not None:
+        drawn += _plan(view.plan)
+    elif view.refusal is not None:
+        waits = " It waits and uses up no attempt." if view.refusal.waits else ""
+        drawn.append(ink.join((ink.own("Refused: ", "watch"), ink.told(view.refusal.reason), ink.own(waits))))
+    if view.would_act:
+        return drawn
+    if view.why_not:
+        drawn += [ink.own(""), ink.join((ink.own("Would not act: ", "watch"), ink.told(view.why_not)))]
+    return drawn
+
+
+def _plan(plan: Plan) -> list[Content]:
+    drawn = [
+        ink.join((_label("remedy"), ink.said(plan.remedy, "strong"))),
+        ink.join(
+            (
+                _label("effect"),
+                ink.said(EFFECTS.get(plan.effect, plan.effect), "bad" if plan.effect == "money" else ""),
+            )
+        ),
+        ink.join((_label("targets"), ink.own(plural(plan.targets, "target")))),
+        ink.join((_label("money"), ink.said(money(plan.money) or "none"))),
+        ink.join((_label("undo"), ink.told(plan.undo or "none", limit=500))),
+        ink.own(""),
+        ink.own("It would, in this order:", "dim"),
+    ]
+    drawn += [
+        ink.join((ink.own(f"{n:>3}. "), ink.told(step, limit=500))) for n, step in enumerate(plan.steps, 1)
+    ]
+    return drawn
+
+
+def asks_for_word(plan: Plan) -> bool:
+    """Money moves or more than one target is touched: a single key is not enough."""
+    return plan.effect == "money" or plan.targets > 1
+
+
+def _label(text: str) -> Content:
+    return ink.own(f"{text:<9}", "dim")
