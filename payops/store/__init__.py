@@ -3,3 +3,33 @@
 `Store` opens the file (creating and migrating it) and hands out one connection per thread. Its parts are
 `facts`, `inbox`, `incidents`, `rules`, `commands`, `audit`, `leases` and `switches`; each owns its tables.
 """
+
+from .audit import AuditReport, AuditRow
+from .commands import Command
+from .facts import Applied, FeedState, FirstAttempt, Slice, Window
+from .inbox import InboxCounts, InboxRow
+from .leases import Lease
+from .redaction import Finding, redact, redact_text
+from .rules import RuleState
+from .store import Store
+from .switches import Stop
+
+__all__ = [
+    "Applied",
+    "AuditReport",
+    "AuditRow",
+    "Command",
+    "FeedState",
+    "Finding",
+    "FirstAttempt",
+    "InboxCounts",
+    "InboxRow",
+    "Lease",
+    "RuleState",
+    "Slice",
+    "Stop",
+    "Store",
+    "Window",
+    "redact",
+    "redact_text",
+]

@@ -1,0 +1,90 @@
+"""What is proven about the stored credentials, and which of them is in use."""
+
+from __future__ import annotations
+
+import sqlite3
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from payops.clock import from_epoch, to_epoch
+from payops.domain.events import CredentialProof
+
+from .redaction import redact_text
+
+if TYPE_CHECKING:
+    from .audit import Audit
+    from .store import Store
+
+
+class CredentialFacts:
+    _store: Store
+
+    def proof(self, account: str, slot: int | None = None) -> CredentialProof | None:
+        """The latest proof of the slot in use, or of the given one; None before the first."""
+        with self._store.read() as db:
+            row = db.execute(
+                "SELECT * FROM credential_proofs WHERE account = ?1 AND slot = COALESCE(?2,"
+                " (SELECT slot FROM credential_slots WHERE account = ?1), 0)",
+                (account, slot),
+            ).fetchone()
+        if row is None:
+            return None
+        return CredentialProof(
+            row["account"],
+            row["slot"],
+            row["hint"],
+            from_epoch(row["at"]),
+            bool(row["ok"]),
+            row["identity"],
+            row["mode"],
+            row["error"],
+            row["code"],
+            row["message"],
+            row["request_id"],
+        )
+
+    def save_proof(self, proof: CredentialProof) -> None:
+        """Keep it unless a later one of the same slot is known."""
+        with self._store.write() as db:
+            store_proof(db, proof)
+
+    def active_slot(self, account: str) -> int:
+        """The stored credential in use: 0 is the account's own, 1… its fallbacks."""
+        with self._store.read() as db:
+            row = db.execute("SELECT slot FROM credential_slots WHERE account = ?", (account,)).fetchone()
+        return 0 if row is None else int(row["slot"])
+
+    def set_active_slot(self, account: str, slot: int, now: datetime, *, who: str = "payops") -> None:
+        """Use another stored credential from now on; audited."""
+        audit: Audit = self._store.audit
+        with self._store.write() as db:
+            db.execute(
+                "INSERT INTO credential_slots (account, slot, at) VALUES (?, ?, ?)"
+                " ON CONFLICT (account) DO UPDATE SET slot = excluded.slot, at = excluded.at",
+                (account, slot, to_epoch(now)),
+            )
+            audit.append(db, now, who, "use credential", account, "ok", "payops", {"slot": slot})
+
+
+def store_proof(db: sqlite3.Connection, proof: CredentialProof) -> None:
+    db.execute(
+        "INSERT INTO credential_proofs (account, slot, hint, at, ok, identity, mode, error, code, message,"
+        " request_id) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+        " ON CONFLICT (account, slot) DO UPDATE SET hint = excluded.hint, at = excluded.at,"
+        " ok = excluded.ok, identity = excluded.identity, mode = excluded.mode, error = excluded.error,"
+        " code = excluded.code, message = excluded.message, request_id = excluded.request_id"
+        " WHERE excluded.at >= credential_proofs.at",
+        (
+            proof.account,
+            proof.slot,
+            redact_text(proof.hint),
+            to_epoch(proof.at),
+            int(proof.ok),
+            proof.identity,
+            proof.mode,
+            proof.error,
+            proof.code and redact_text(proof.code),
+            redact_text(proof.message),
+            proof.request_id,
+        ),
+    )

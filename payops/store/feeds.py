@@ -1,0 +1,158 @@
+"""How each feed is doing: where it stands, when it last answered, what it costs."""
+
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from payops.clock import to_epoch
+from payops.domain.errors import ProviderError
+from payops.domain.events import FeedPage
+
+from .redaction import redact_text
+from .rows import at, epoch
+
+if TYPE_CHECKING:
+    from .store import Store
+
+_DAY_S = 86400
+
+
+@dataclass(frozen=True, slots=True)
+class FeedState:
+    """One feed. `read`, `new` and `requests` count since the store was created; `failures` since the last success."""
+
+    account: str
+    feed: str
+    cursor: str | None
+    ok_at: datetime | None
+    tried_at: datetime | None
+    data_as_of: datetime | None
+    read: int
+    new: int
+    requests: int
+    failures: int
+    error_bucket: str | None
+    error_code: str | None
+    error_message: str | None
+    error_request_id: str | None
+    error_at: datetime | None
+    progress: float | None
+    more: bool
+
+
+class FeedFacts:
+    _store: Store
+
+    def feed(self, account: str, feed: str) -> FeedState | None:
+        """The feed's state, None before its first poll."""
+        with self._store.read() as db:
+            row = db.execute("SELECT * FROM feeds WHERE account = ? AND feed = ?", (account, feed)).fetchone()
+        return None if row is None else _state(row)
+
+    def feeds(self) -> list[FeedState]:
+        """All feeds ever polled, by account and name."""
+        with self._store.read() as db:
+            rows = db.execute("SELECT * FROM feeds ORDER BY account, feed").fetchall()
+        return [_state(row) for row in rows]
+
+    def feed_error(self, account: str, feed: str, error: ProviderError, now: datetime) -> None:
+        """Record a failed poll: cursor and data stay, the failure is counted and so is its request."""
+        with self._store.write() as db:
+            db.execute(
+                "INSERT INTO feeds (account, feed, tried_at, requests, failures,"
+                " error_bucket, error_code, error_message, error_request_id, error_at)"
+                " VALUES (?1, ?2, ?3, 1, 1, ?4, ?5, ?6, ?7, ?3)"
+                " ON CONFLICT (account, feed) DO UPDATE SET tried_at = excluded.tried_at,"
+                " requests = feeds.requests + 1, failures = feeds.failures + 1,"
+                " error_bucket = excluded.error_bucket, error_code = excluded.error_code,"
+                " error_message = excluded.error_message, error_request_id = excluded.error_request_id,"
+                " error_at = excluded.error_at",
+                (
+                    account,
+                    feed,
+                    to_epoch(now),
+                    error.bucket,
+                    error.code and redact_text(error.code),
+                    redact_text(error.message),
+                    error.request_id,
+                ),
+            )
+            _add_reads(db, account, 1, now)
+
+    def reads_since(self, account: str, since: datetime) -> int:
+        """Requests payops made to the account's API on the UTC day of `since` and after it."""
+        with self._store.read() as db:
+            row = db.execute(
+                "SELECT COALESCE(SUM(requests), 0) AS n FROM reads WHERE account = ? AND day >= ?",
+                (account, _day(since)),
+            ).fetchone()
+        return int(row["n"])
+
+    def add_reads(self, account: str, requests: int, now: datetime) -> None:
+        """Count requests made outside a feed (read-backs, probes)."""
+        with self._store.write() as db:
+            _add_reads(db, account, requests, now)
+
+
+def record_page(db: sqlite3.Connection, account: str, page: FeedPage, new: int, now: datetime) -> None:
+    db.execute(
+        "INSERT INTO feeds (account, feed, cursor, ok_at, tried_at, data_as_of, read, new, requests,"
+        " progress, more) VALUES (?1, ?2, ?3, ?4, ?4, ?5, ?6, ?7, ?8, ?9, ?10)"
+        " ON CONFLICT (account, feed) DO UPDATE SET cursor = COALESCE(excluded.cursor, feeds.cursor),"
+        " ok_at = excluded.ok_at, tried_at = excluded.tried_at,"
+        " data_as_of = COALESCE(excluded.data_as_of, feeds.data_as_of),"
+        " read = feeds.read + excluded.read, new = feeds.new + excluded.new,"
+        " requests = feeds.requests + excluded.requests, failures = 0, error_bucket = NULL,"
+        " error_code = NULL, error_message = NULL, error_request_id = NULL, error_at = NULL,"
+        " progress = excluded.progress, more = excluded.more",
+        (
+            account,
+            page.feed,
+            page.cursor,
+            to_epoch(now),
+            epoch(page.data_as_of),
+            page.read,
+            new,
+            page.requests,
+            page.progress,
+            int(page.more),
+        ),
+    )
+    _add_reads(db, account, page.requests, now)
+
+
+def _add_reads(db: sqlite3.Connection, account: str, requests: int, now: datetime) -> None:
+    db.execute(
+        "INSERT INTO reads (account, day, requests) VALUES (?, ?, ?)"
+        " ON CONFLICT (account, day) DO UPDATE SET requests = reads.requests + excluded.requests",
+        (account, _day(now), requests),
+    )
+
+
+def _day(when: datetime) -> int:
+    return to_epoch(when) // _DAY_S
+
+
+def _state(row: sqlite3.Row) -> FeedState:
+    return FeedState(
+        row["account"],
+        row["feed"],
+        row["cursor"],
+        at(row["ok_at"]),
+        at(row["tried_at"]),
+        at(row["data_as_of"]),
+        row["read"],
+        row["new"],
+        row["requests"],
+        row["failures"],
+        row["error_bucket"],
+        row["error_code"],
+        row["error_message"],
+        row["error_request_id"],
+        at(row["error_at"]),
+        row["progress"],
+        bool(row["more"]),
+    )

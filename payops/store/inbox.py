@@ -1,0 +1,287 @@
+"""Webhook events that reached us: durable before they are answered, each once, processed afterwards."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from payops.clock import from_epoch, to_epoch
+from payops.domain.events import Delivery, Facts, InboxState, WebhookEvent
+
+from .events import insert_events, mark_in_inbox
+from .redaction import redact_body, redact_text
+from .rows import EVENT_COLUMNS, at, event_from, event_values
+
+if TYPE_CHECKING:
+    from .store import Store
+
+MAX_TRIES = 6
+"""Tries to process an event; after the last it is a dead letter."""
+_BACKOFF_S = 10
+_BATCH = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class InboxRow:
+    """One received event; `body` is redacted and never verified again."""
+
+    id: int
+    account: str
+    event: WebhookEvent
+    body: str
+    sha256: str
+    verdict: str
+    state: InboxState
+    received_at: datetime
+    delivery_count: int
+    tries: int
+    error: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class InboxCounts:
+    """`received` are distinct events, imported history included; `unprocessed` waits here, `dead` was given up."""
+
+    received: int
+    unprocessed: int
+    dead: int
+    oldest_unprocessed_at: datetime | None
+    """When the longest waiting one was received."""
+    last_received_at: datetime | None
+
+
+class Inbox:
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def receive(self, deliveries: Sequence[Delivery]) -> list[bool]:
+        """Make a batch durable; for each, True = new, False = a duplicate (counted on the first).
+
+        On return the whole batch survives a kill and a power cut: answer 2xx only then.
+        """
+        rows = [
+            (*event_values(delivery.account, delivery.event), redact_body(delivery.body)[0], delivery)
+            for delivery in deliveries
+        ]
+        with self._store.write_durably() as db:
+            return [_receive(db, row[:-2], row[-2], row[-1]) for row in rows]
+
+    def import_seen(self, account: str, events: Iterable[WebhookEvent], received_at: datetime) -> int:
+        """Events that count as delivered and processed before payops looked; returns how many were new."""
+        received = to_epoch(received_at)
+        rows = [(*event_values(account, event), received) for event in events]
+        new = 0
+        with self._store.write() as db:
+            for start in range(0, len(rows), _BATCH):
+                batch = rows[start : start + _BATCH]
+                new += db.executemany(
+                    f"INSERT INTO inbox ({EVENT_COLUMNS}, body, sha256, verdict, state, received_at,"  # noqa: S608
+                    " last_received_at, processed_at)"
+                    " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, '', '', 'imported', 'processed', ?10, ?10, ?10)"
+                    " ON CONFLICT (account, event_id) DO NOTHING",
+                    batch,
+                ).rowcount
+                mark_in_inbox(db, account, [row[1] for row in batch])
+            if rows:
+                _count(db, account, new, min(row[3] for row in rows), None)
+        return new
+
+    def pending(self, limit: int, now: datetime) -> list[InboxRow]:
+        """What is to be processed and due, oldest object time first."""
+        with self._store.read() as db:
+            rows = db.execute(
+                "SELECT * FROM inbox WHERE state IN ('received', 'failed')"
+                " AND (next_try_at IS NULL OR next_try_at <= ?) ORDER BY created_at, id LIMIT ?",
+                (to_epoch(now), limit),
+            ).fetchall()
+        return [_row(row) for row in rows]
+
+    def process(self, row: InboxRow, facts: Facts, now: datetime) -> bool:
+        """Apply what the event says and mark it processed, both or neither; False when it was done already."""
+        return self.process_batch([(row, facts)], now) == 1
+
+    def process_batch(self, batch: Sequence[tuple[InboxRow, Facts]], now: datetime) -> int:
+        """`process` for many in one transaction; returns how many were not done before."""
+        done = 0
+        with self._store.write() as db:
+            for row, facts in batch:
+                changed = db.execute(
+                    "UPDATE inbox SET state = 'processed', processed_at = ?, next_try_at = NULL, error = NULL"
+                    " WHERE id = ? AND state <> 'processed'",
+                    (to_epoch(now), row.id),
+                ).rowcount
+                if not changed:
+                    continue
+                done += 1
+                self._store.facts.apply_facts(row.account, facts, now)
+                insert_events(db, [event_values(row.account, row.event)])
+                mark_in_inbox(db, row.account, [row.event.event_id])
+        return done
+
+    def fail(self, row: InboxRow, message: str, now: datetime) -> InboxState:
+        """Count a failed try: again after 10 s, 40 s, … ; dead after the sixth. Returns the new state."""
+        with self._store.write() as db:
+            found = db.execute("SELECT state, tries FROM inbox WHERE id = ?", (row.id,)).fetchone()
+            if found is None or found["state"] == "processed":
+                return "processed"
+            tries = found["tries"] + 1
+            state: InboxState = "dead" if tries >= MAX_TRIES else "failed"
+            next_try = to_epoch(now) + _BACKOFF_S * 4 ** (tries - 1) if state == "failed" else None
+            db.execute(
+                "UPDATE inbox SET state = ?, tries = ?, next_try_at = ?, error = ? WHERE id = ?",
+                (state, tries, next_try, redact_text(message), row.id),
+            )
+        return state
+
+    def counts(self, account: str, now: datetime) -> InboxCounts:
+        """How the account's inbox stands. Cheap: only what is not processed is counted."""
+        with self._store.read() as db:
+            totals = db.execute(
+                "SELECT received, last_received_at FROM inbox_totals WHERE account = ?", (account,)
+            ).fetchone()
+            waiting = db.execute(
+                "SELECT COALESCE(SUM(state <> 'dead'), 0) AS unprocessed,"
+                " COALESCE(SUM(state = 'dead'), 0) AS dead,"
+                " MIN(CASE WHEN state <> 'dead' THEN received_at END) AS oldest"
+                " FROM inbox WHERE account = ? AND state <> 'processed' AND received_at <= ?",
+                (account, to_epoch(now)),
+            ).fetchone()
+        return InboxCounts(
+            0 if totals is None else totals["received"],
+            waiting["unprocessed"],
+            waiting["dead"],
+            at(waiting["oldest"]),
+            None if totals is None else at(totals["last_received_at"]),
+        )
+
+    def first_verified_at(self, account: str) -> datetime | None:
+        """Creation time of the oldest event that reached us (imports count): gaps are judged from there."""
+        with self._store.read() as db:
+            row = db.execute(
+                "SELECT first_created_at FROM inbox_totals WHERE account = ?", (account,)
+            ).fetchone()
+        return None if row is None else at(row["first_created_at"])
+
+    def received_since(self, account: str, since: datetime) -> int:
+        """Distinct events first received at or after `since`; imported history is not among them."""
+        with self._store.read() as db:
+            row = db.execute(
+                "SELECT COUNT(*) AS n FROM inbox WHERE account = ? AND received_at >= ? AND verdict <> 'imported'",
+                (account, to_epoch(since)),
+            ).fetchone()
+        return int(row["n"])
+
+    def has(self, account: str, event_id: str) -> bool:
+        with self._store.read() as db:
+            return (
+                db.execute(
+                    "SELECT 1 FROM inbox WHERE account = ? AND event_id = ?", (account, event_id)
+                ).fetchone()
+                is not None
+            )
+
+    def which(self, account: str, event_ids: Sequence[str]) -> frozenset[str]:
+        """Those of the given events that are in the inbox."""
+        with self._store.read() as db:
+            rows = db.execute(
+                "SELECT event_id FROM inbox WHERE account = ? AND event_id IN (SELECT value FROM json_each(?))",
+                (account, json.dumps(list(event_ids))),
+            ).fetchall()
+        return frozenset(row["event_id"] for row in rows)
+
+    def received_ids(self, account: str) -> frozenset[str]:
+        """Every event id in the inbox: for closing the books of a run, not for a tick."""
+        with self._store.read() as db:
+            rows = db.execute("SELECT event_id FROM inbox WHERE account = ?", (account,)).fetchall()
+        return frozenset(row["event_id"] for row in rows)
+
+    def processed_ids(self, account: str) -> frozenset[str]:
+        """Those of `received_ids` that are processed."""
+        with self._store.read() as db:
+            rows = db.execute(
+                "SELECT event_id FROM inbox WHERE account = ? AND state = 'processed'", (account,)
+            ).fetchall()
+        return frozenset(row["event_id"] for row in rows)
+
+    def row(self, account: str, event_id: str) -> InboxRow | None:
+        with self._store.read() as db:
+            row = db.execute(
+                "SELECT * FROM inbox WHERE account = ? AND event_id = ?", (account, event_id)
+            ).fetchone()
+        return None if row is None else _row(row)
+
+    def refuse(self, account: str, received_at: datetime, kind: str, reason: str) -> None:
+        """Count a delivery that was not accepted, per minute; its content is not kept."""
+        seconds = to_epoch(received_at)
+        with self._store.write() as db:
+            db.execute(
+                "INSERT INTO refused (account, minute, kind, reason, count) VALUES (?, ?, ?, ?, 1)"
+                " ON CONFLICT (account, minute, kind, reason) DO UPDATE SET count = refused.count + 1",
+                (account, seconds - seconds % 60, kind, redact_text(reason)[:200]),
+            )
+
+    def refused_since(self, account: str, since: datetime) -> list[tuple[str, str, int]]:
+        """(kind, reason, count) of the deliveries refused in the minute of `since` and after, most first."""
+        seconds = to_epoch(since)
+        with self._store.read() as db:
+            rows = db.execute(
+                "SELECT kind, reason, SUM(count) AS n FROM refused WHERE account = ? AND minute >= ?"
+                " GROUP BY kind, reason ORDER BY n DESC, kind, reason",
+                (account, seconds - seconds % 60),
+            ).fetchall()
+        return [(row["kind"], row["reason"], row["n"]) for row in rows]
+
+
+def _receive(db: sqlite3.Connection, event: tuple[object, ...], body: str, delivery: Delivery) -> bool:
+    received = to_epoch(delivery.received_at)
+    new = (
+        db.execute(
+            f"INSERT INTO inbox ({EVENT_COLUMNS}, body, sha256, verdict, state, received_at, last_received_at)"  # noqa: S608
+            " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, 'received', ?13, ?13)"
+            " ON CONFLICT (account, event_id) DO NOTHING",
+            (*event, body, delivery.sha256, redact_text(delivery.verdict), received),
+        ).rowcount
+        == 1
+    )
+    if not new:
+        db.execute(
+            "UPDATE inbox SET delivery_count = delivery_count + 1,"
+            " last_received_at = MAX(last_received_at, ?) WHERE account = ? AND event_id = ?",
+            (received, delivery.account, delivery.event.event_id),
+        )
+    _count(db, delivery.account, int(new), to_epoch(delivery.event.created_at), received)
+    return new
+
+
+def _count(
+    db: sqlite3.Connection, account: str, new: int, first_created: int, last_received: int | None
+) -> None:
+    db.execute(
+        "INSERT INTO inbox_totals (account, received, first_created_at, last_received_at)"
+        " VALUES (?, ?, ?, ?) ON CONFLICT (account) DO UPDATE SET received = received + excluded.received,"
+        " first_created_at = MIN(COALESCE(first_created_at, excluded.first_created_at),"
+        " excluded.first_created_at),"
+        " last_received_at = MAX(COALESCE(last_received_at, excluded.last_received_at),"
+        " COALESCE(excluded.last_received_at, last_received_at))",
+        (account, new, first_created, last_received),
+    )
+
+
+def _row(row: sqlite3.Row) -> InboxRow:
+    return InboxRow(
+        row["id"],
+        row["account"],
+        event_from(row),
+        row["body"],
+        row["sha256"],
+        row["verdict"],
+        row["state"],
+        from_epoch(row["received_at"]),
+        row["delivery_count"],
+        row["tries"],
+        row["error"],
+    )

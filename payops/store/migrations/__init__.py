@@ -1,0 +1,59 @@
+"""The schema's history. Each migration is a frozen list of statements; `PRAGMA user_version` counts them.
+
+sqlite-utils applies them and records their names. It is imported only when something is to be applied:
+opening a current store, and so the first frame of the screen, does not wait for it.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from datetime import datetime
+
+from . import first
+
+HISTORY: tuple[tuple[str, tuple[str, ...]], ...] = (("0001_first", first.STATEMENTS),)
+CURRENT = len(HISTORY)
+APPLICATION_ID = 0x7061796F
+"""`payo`: marks a SQLite file as ours."""
+
+
+def version(conn: sqlite3.Connection) -> int:
+    """How many migrations the file has seen; 0 = none yet."""
+    return int(conn.execute("PRAGMA user_version").fetchone()[0])
+
+
+def migrate(conn: sqlite3.Connection, now: datetime) -> None:
+    """Apply what is missing, all of it or nothing; several processes may try at once."""
+    conn.execute("BEGIN IMMEDIATE")
+    try:
+        if version(conn) < CURRENT:
+            _apply(conn, now)
+            conn.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+            conn.execute(f"PRAGMA user_version = {CURRENT}")
+        conn.execute("COMMIT")
+    except BaseException:
+        if conn.in_transaction:
+            conn.execute("ROLLBACK")
+        raise
+
+
+def _apply(conn: sqlite3.Connection, now: datetime) -> None:
+    from sqlite_utils import Database
+    from sqlite_utils.migrations import Migrations
+
+    migrations = Migrations("payops")
+    for name, statements in HISTORY:
+
+        def run(db: Database, statements: tuple[str, ...] = statements) -> None:
+            for statement in statements:
+                db.conn.execute(statement)
+
+        migrations(name=name)(run)
+    database = Database(conn, execute_plugins=False)
+    pending = [migration.name for migration in migrations.pending(database)]
+    migrations.apply(database)
+    # The library stamps its records with the wall clock; the store knows only the time it is told.
+    conn.executemany(
+        "UPDATE _sqlite_migrations SET applied_at = ? WHERE migration_set = 'payops' AND name = ?",
+        [(now.isoformat(), name) for name in pending],
+    )

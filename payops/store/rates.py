@@ -1,0 +1,175 @@
+"""Acceptance and its slices: whole windows from the minute rollup, details from the first attempts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Literal
+
+from payops.clock import from_epoch, to_epoch
+from payops.domain.money import Money, totals
+
+from .rows import at
+
+if TYPE_CHECKING:
+    from .store import Store
+
+SliceColumn = Literal["card_brand", "country", "method", "currency"]
+_SLICES: tuple[SliceColumn, ...] = ("card_brand", "country", "method", "currency")
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """First attempts of a stretch of minutes, and how many of them succeeded."""
+
+    n: int
+    succeeded: int
+
+
+@dataclass(frozen=True, slots=True)
+class FirstAttempt:
+    at: datetime
+    succeeded: bool
+    decline_code: str | None
+    card_brand: str | None
+    country: str | None
+    method: str | None
+    amount_minor: int | None
+    currency: str | None
+    customer: str | None
+    payment_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """First attempts that share one value of a column (None = not known)."""
+
+    value: str | None
+    n: int
+    failed: int
+
+
+class RateFacts:
+    _store: Store
+
+    def window(self, account: str, start: datetime, end: datetime) -> Window:
+        """The minutes that begin in [minute of `start`, `end`): half-open, so neighbours do not overlap.
+
+        Minutes are whole: with `end` = now the running minute is included.
+        """
+        with self._store.read() as db:
+            row = db.execute(
+                "SELECT COALESCE(SUM(n), 0) AS n, COALESCE(SUM(succeeded), 0) AS succeeded FROM rollup"
+                " WHERE account = ? AND minute >= ? AND minute < ?",
+                (account, _minute(start), to_epoch(end)),
+            ).fetchone()
+        return Window(row["n"], row["succeeded"])
+
+    def windows(
+        self, account: str, now: datetime, spans_s: Sequence[int] = (300, 3600, 86400)
+    ) -> tuple[Window, ...]:
+        """Several windows that end now, in one pass over the rollup.
+
+        A window of 300 s is the running minute and the five before it.
+        """
+        here = _minute(now)
+        columns = ", ".join(
+            "COALESCE(SUM(CASE WHEN minute >= ? THEN n END), 0),"
+            " COALESCE(SUM(CASE WHEN minute >= ? THEN succeeded END), 0)"
+            for _ in spans_s
+        )
+        starts = [here - span for span in spans_s]
+        with self._store.read() as db:
+            row = db.execute(
+                f"SELECT {columns} FROM rollup WHERE account = ? AND minute >= ? AND minute <= ?",  # noqa: S608
+                (*(start for start in starts for _ in range(2)), account, min(starts), here),
+            ).fetchone()
+        return tuple(Window(row[2 * i], row[2 * i + 1]) for i in range(len(spans_s)))
+
+    def minutes(self, account: str, start: datetime, end: datetime) -> list[tuple[datetime, int, int]]:
+        """(minute, n, succeeded) of each minute in [minute of `start`, `end`) that had a first attempt."""
+        with self._store.read() as db:
+            rows = db.execute(
+                "SELECT minute, n, succeeded FROM rollup"
+                " WHERE account = ? AND minute >= ? AND minute < ? ORDER BY minute",
+                (account, _minute(start), to_epoch(end)),
+            ).fetchall()
+        return [(from_epoch(row["minute"]), row["n"], row["succeeded"]) for row in rows]
+
+    def first_attempts(self, account: str, since: datetime, limit: int) -> list[FirstAttempt]:
+        """The newest `limit` first attempts at or after `since`, oldest first."""
+        with self._store.read() as db:
+            rows = db.execute(
+                "SELECT at, status, decline_code, card_brand, country, method, amount_minor, currency,"
+                " customer, payment_id FROM attempts WHERE account = ? AND first = 1 AND at >= ?"
+                " ORDER BY at DESC, attempt_id DESC LIMIT ?",
+                (account, to_epoch(since), limit),
+            ).fetchall()
+        return [
+            FirstAttempt(
+                from_epoch(row["at"]),
+                row["status"] == "succeeded",
+                row["decline_code"],
+                row["card_brand"],
+                row["country"],
+                row["method"],
+                row["amount_minor"],
+                row["currency"],
+                row["customer"],
+                row["payment_id"],
+            )
+            for row in reversed(rows)
+        ]
+
+    def decline_codes(self, account: str, since: datetime) -> list[tuple[str, int]]:
+        """Why first attempts failed at or after `since`, most frequent first; `unknown` where not told."""
+        with self._store.read() as db:
+            rows = db.execute(
+                "SELECT COALESCE(decline_code, 'unknown') AS code, COUNT(*) AS n FROM attempts"
+                " WHERE account = ? AND first = 1 AND status = 'failed' AND at >= ?"
+                " GROUP BY 1 ORDER BY n DESC, code",
+                (account, to_epoch(since)),
+            ).fetchall()
+        return [(row["code"], row["n"]) for row in rows]
+
+    def slices(self, account: str, since: datetime, until: datetime, column: SliceColumn) -> list[Slice]:
+        """First attempts in [since, until) by the values of one column, most failures first."""
+        if column not in _SLICES:
+            raise ValueError(f"no slice by {column!r}")
+        with self._store.read() as db:
+            rows = db.execute(
+                f"SELECT {column} AS value, COUNT(*) AS n, SUM(status = 'failed') AS failed FROM attempts"  # noqa: S608
+                " WHERE account = ? AND first = 1 AND at >= ? AND at < ?"
+                " GROUP BY 1 ORDER BY failed DESC, n DESC, value",
+                (account, to_epoch(since), to_epoch(until)),
+            ).fetchall()
+        return [Slice(row["value"], row["n"], row["failed"]) for row in rows]
+
+    def failed_money(self, account: str, since: datetime) -> tuple[Money, ...]:
+        """What the first attempts that failed at or after `since` were worth, per currency."""
+        with self._store.read() as db:
+            rows = db.execute(
+                "SELECT currency, SUM(amount_minor) AS amount FROM attempts"
+                " WHERE account = ? AND first = 1 AND status = 'failed' AND at >= ?"
+                " AND amount_minor IS NOT NULL AND currency IS NOT NULL GROUP BY currency",
+                (account, to_epoch(since)),
+            ).fetchall()
+        return totals(Money(row["amount"], row["currency"].upper()) for row in rows)
+
+    def attempts_count(self, account: str) -> int:
+        """All attempts stored for the account, retries and pending ones too."""
+        with self._store.read() as db:
+            row = db.execute("SELECT attempts FROM account_totals WHERE account = ?", (account,)).fetchone()
+        return 0 if row is None else int(row["attempts"])
+
+    def first_seen_at(self, account: str) -> datetime | None:
+        """When the oldest stored attempt was made."""
+        with self._store.read() as db:
+            row = db.execute("SELECT first_at FROM account_totals WHERE account = ?", (account,)).fetchone()
+        return None if row is None else at(row["first_at"])
+
+
+def _minute(when: datetime) -> int:
+    seconds = to_epoch(when)
+    return seconds - seconds % 60
