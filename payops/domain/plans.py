@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import hashlib
+import json
+from dataclasses import asdict, dataclass, field
 from typing import Literal
 
 from .money import Money
@@ -34,3 +36,35 @@ class Refusal:
 
     reason: str
     waits: bool = False
+
+
+def plan_json(plan: Plan) -> str:
+    """The plan as canonical JSON: what an attempt row keeps."""
+    return json.dumps(asdict(plan), sort_keys=True, ensure_ascii=False)
+
+
+def plan_of(text: str) -> Plan:
+    """The plan that `plan_json` wrote; ValueError when it is none."""
+    raw = json.loads(text)
+    if not isinstance(raw, dict) or raw.get("effect") not in EFFECTS:
+        raise ValueError("not a plan")
+    return Plan(
+        remedy=str(raw["remedy"]),
+        action=str(raw["action"]),
+        effect=raw["effect"],
+        steps=tuple(str(step) for step in raw["steps"]),
+        targets=int(raw["targets"]),
+        money=tuple(Money(each["amount_minor"], each["currency"]) for each in raw["money"]),
+        undo=str(raw["undo"]),
+        data=dict(raw["data"]),
+    )
+
+
+_ESTIMATES = frozenset({"takes_s"})
+
+
+def plan_hash(plan: Plan) -> str:
+    """What the plan does and to what, as 16 hex digits; how many events wait by now is not part of it."""
+    bound = {name: value for name, value in plan.data.items() if name not in _ESTIMATES}
+    text = json.dumps([plan.remedy, plan.action, plan.effect, bound], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

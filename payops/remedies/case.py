@@ -1,0 +1,89 @@
+"""One incident in the runner's hands during one step: its rule, its attempts, and every change written at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+from payops.config import AccountSettings, EndpointSettings, Settings
+from payops.domain.incidents import FixAttempt, Incident
+from payops.domain.policy import Policy, RemedyPolicy, parse_policy
+from payops.providers.port import Provider
+from payops.store import Store
+
+from .journal import Journal
+from .probe import UrlProbe
+from .results import Context, Secrets, endpoint_of
+
+
+class Case:
+    """`incident` and `attempts` are as last stored; `change` moves both on or raises LostRace."""
+
+    def __init__(
+        self,
+        store: Store,
+        settings: Settings,
+        provider: Provider,
+        account: AccountSettings,
+        probe: UrlProbe,
+        secrets: Secrets,
+        incident: Incident,
+        now: datetime,
+    ) -> None:
+        self._store = store
+        self.settings = settings
+        self.provider = provider
+        self.account = account
+        self._probe = probe
+        self._secrets = secrets
+        self.incident = incident
+        self.now = now
+        self.policy: Policy = parse_policy(incident.policy)
+        self.attempts: tuple[FixAttempt, ...] = tuple(store.incidents.attempts(incident.id))
+
+    def reload(self) -> None:
+        """Read the attempts again, after one was added or ended."""
+        self.attempts = tuple(self._store.incidents.attempts(self.incident.id))
+
+    def change(self, entry: str, *, who: str = "payops", **columns: Any) -> None:
+        """One compare-and-swap on the incident with its line in the timeline."""
+        self.incident = self._store.incidents.change(
+            self.incident, self.now, who=who, entry=entry, kind="level1", **columns
+        )
+
+    def eligible(self) -> tuple[RemedyPolicy, ...]:
+        """Remedies that may still be tried without being asked for: not one that the provider said no to."""
+        return tuple(remedy for remedy in self.policy.remedies if self._may_retry(remedy))
+
+    def _may_retry(self, remedy: RemedyPolicy) -> bool:
+        last = next((a for a in reversed(self.attempts) if a.remedy == remedy.id), None)
+        if last is None or last.outcome == "not_verified" or last.verified:
+            return True
+        if last.outcome in ("rejected", "rate_limited"):
+            return (Journal.bucket(last) or last.outcome) in remedy.retry_on
+        return False
+
+    def context(self, policy: RemedyPolicy, permit: Callable[[], None] | None = None) -> Context:
+        """What a remedy gets to see; without `permit` it may only read."""
+        return Context(
+            store=self._store,
+            provider=self.provider,
+            account=self.account,
+            incident=self.incident,
+            attempts=self.attempts,
+            probe=self._probe,
+            secrets=self._secrets,
+            now=self.now,
+            max_targets=policy.limits.max_targets,
+            permit=permit or _read_only,
+            tell=self.change,
+        )
+
+    @property
+    def endpoint(self) -> EndpointSettings | None:
+        return endpoint_of(self.account, self.incident)
+
+
+def _read_only() -> None:
+    raise RuntimeError("a plan or a read-back must not write")

@@ -1,0 +1,274 @@
+"""Sending again what an endpoint of ours missed: the event list minus our inbox, oldest first, a canary before the batch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from payops.clock import from_epoch, to_epoch
+from payops.domain.errors import ProviderError
+from payops.domain.events import Endpoint, WebhookEvent
+from payops.domain.gaps import amounts, worth
+from payops.domain.incidents import Outcome
+from payops.domain.plans import Plan
+from payops.signals.webhooks import subscribed
+
+from .journal import Done, Journal, Lost, Rejected, Unanswered, Written, write
+from .results import Applied, Context, Ended, Result, Unknown, Waiting
+
+BATCH = 100
+"""Events resent in one tick."""
+CANARY_WAIT = timedelta(seconds=30)
+"""How long a resent event may take to reach our inbox."""
+CANARY_TRIES = 3
+"""So many events in a row that cannot be resent say that none can."""
+STEP_S = 10.0
+"""A tick, for estimates."""
+PAUSE = timedelta(seconds=10)
+"""After a rate limit that names no time."""
+MOST_LISTED = 10_000
+EVENT_FEED = "events"
+_PREFIX = "resend-"
+
+
+def since(context: Context, endpoint: Endpoint) -> datetime | None:
+    """From when on an event that is not in our inbox was missed.
+
+    Our inbox says nothing about the time before its first verified event; without one, the moment we saw the
+    endpoint disabled is all there is.
+    """
+    first = context.store.inbox.first_verified_at(context.account.name)
+    if first is not None:
+        return first
+    changes = context.store.facts.endpoint_changes(context.account.name, endpoint.endpoint_id)
+    return next((at for at, status in reversed(changes) if status == "disabled"), None)
+
+
+def listed_until(context: Context) -> datetime | None:
+    """Up to when the provider's event list is known to be complete here."""
+    feed = context.store.facts.feed(context.account.name, EVENT_FEED)
+    return feed.data_as_of if feed else None
+
+
+def missing(context: Context, endpoint: Endpoint, start: datetime, end: datetime) -> list[WebhookEvent]:
+    """Events for this endpoint that are listed and not in our inbox, oldest first."""
+    oldest = context.now - timedelta(seconds=context.provider.retention_s)
+    events = context.store.facts.missing_events(
+        context.account.name, subscribed(endpoint), max(start, oldest), end, limit=MOST_LISTED
+    )
+    return sorted(events, key=_place)
+
+
+def sentence(events: Sequence[WebhookEvent]) -> str:
+    """The plan's line about the resend: count, span and money."""
+    if not events:
+        return "resend nothing: every listed event is in our inbox"
+    first, last = (each.created_at.strftime("%H:%M:%S") for each in (events[0], events[-1]))
+    return (
+        f"resend {len(events)} events generated {first} to {last} UTC and not in our inbox "
+        f"({amounts(worth(events))}), oldest first: one as a canary, the others once it has arrived"
+    )
+
+
+def takes(events: int) -> timedelta:
+    """An estimate of how long a resend of so many events takes, the wait for the list included."""
+    return timedelta(seconds=90 + STEP_S * (2 + events // BATCH))
+
+
+def advance(context: Context, endpoint: Endpoint, plan: Plan, journal: Journal) -> Result:
+    """List, send a canary, see it arrive, send the rest; at most `BATCH` events a call."""
+    resume_at = journal.at("resume_at")
+    if resume_at is not None and context.now < resume_at:
+        return Waiting(f"rate limited: goes on at {resume_at:%H:%M:%S} UTC")
+    if journal.at("until") is None:
+        listed = _list(context, endpoint, _start(plan), journal)
+        if listed is not None:
+            return listed
+    if journal.doing is not None:
+        unknown = _settle(context, journal)
+        if unknown is not None:
+            return unknown
+    if journal.get("canary") is None:
+        return _canary(context, endpoint, _rest(context, endpoint, plan, journal), journal)
+    if not journal.get("canary_seen"):
+        late = _arrival(context, journal)
+        if late is not None:
+            return late
+    return _batch(context, endpoint, _rest(context, endpoint, plan, journal), journal)
+
+
+def arrived(context: Context, journal: Journal, event_id: str) -> bool | None:
+    """The read-back of a resend: our inbox. None while it may still be on its way."""
+    if context.store.inbox.has(context.account.name, event_id):
+        return True
+    return None if context.now - journal.begun_at < CANARY_WAIT else False
+
+
+def still_missing(context: Context, endpoint: Endpoint, plan: Plan, journal: Journal) -> list[WebhookEvent]:
+    """What the plan was to bring and is not in our inbox now."""
+    until = journal.at("until")
+    return [] if until is None else missing(context, endpoint, _start(plan), until)
+
+
+def summary(journal: Journal) -> str:
+    """What was resent, what came by itself and what cannot be resent, as a phrase."""
+    parts = [f"resent {journal.get('sent', 0)} of {journal.get('total', 0)} events"]
+    refused = journal.get("not_resendable", [])
+    if refused:
+        shown = ", ".join(f"{event_id} ({code})" for event_id, code in refused[:3])
+        parts.append(f"{len(refused)} not resendable here: {shown}{'…' if len(refused) > 3 else ''}")
+    return "; ".join(parts)
+
+
+def _list(context: Context, endpoint: Endpoint, start: datetime, journal: Journal) -> Result | None:
+    """Fix the list once it is complete up to the moment the endpoint was enabled."""
+    complete = listed_until(context)
+    after = journal.at("enabled_at")
+    if complete is None or (after is not None and complete <= after):
+        upto = f" to {after:%H:%M:%S} UTC" if after else ""
+        delay = next((feed.delay_s for feed in context.provider.feeds if feed.name == EVENT_FEED), 0)
+        due = after is None or context.now - after > timedelta(seconds=delay)
+        return Waiting(f"waits until the event list is complete{upto}", reads=due)
+    events = missing(context, endpoint, start, complete)
+    limit = context.max_targets
+    if limit is not None and len(events) > limit:
+        return Ended(
+            "refused", f"{len(events)} events are missing, more than the limit of {limit}: a person decides"
+        )
+    journal.keep(until=complete, total=len(events))
+    return None if events else Applied("every listed event is in our inbox: nothing to resend")
+
+
+def _rest(context: Context, endpoint: Endpoint, plan: Plan, journal: Journal) -> list[WebhookEvent]:
+    """What is still missing behind the cursor, a call without a known end first.
+
+    What arrived by itself in the meantime is not listed any more.
+    """
+    cursor = tuple(journal.get("cursor", ()))
+    events = [event for event in still_missing(context, endpoint, plan, journal) if _place(event) > cursor]
+    begun = event_of(journal.doing or "")
+    return sorted(events, key=lambda event: event.event_id != begun)
+
+
+def _settle(context: Context, journal: Journal) -> Unknown | None:
+    """Learn what became of the call without a known end; left begun when it certainly did nothing."""
+    event_id = event_of(journal.doing or "") or ""
+    here = arrived(context, journal, event_id)
+    if here is None:
+        return Unknown(f"the resend of {event_id} was not answered: waits to see whether it arrives")
+    if here:
+        sent = int(journal.get("sent", 0)) + 1
+        if journal.get("canary"):
+            journal.finish(sent=sent, took_effect=True)
+        else:
+            journal.finish(
+                sent=sent, took_effect=True, canary=event_id, canary_at=context.now, canary_seen=True
+            )
+    return None
+
+
+def _canary(context: Context, endpoint: Endpoint, events: list[WebhookEvent], journal: Journal) -> Result:
+    for event in events:
+        if _here(context, event):
+            continue
+        written = _send(context, endpoint, event, journal, canary=event.event_id, canary_at=context.now)
+        match written:
+            case Done():
+                return Waiting(f"resent {event.event_id} as a canary and waits to see it arrive")
+            case Unanswered(reason):
+                return Unknown(reason)
+            case Lost(reason):
+                return Ended("not_verified", reason)
+            case Rejected(error):
+                refused = journal.get("not_resendable", [])
+                if error.bucket != "invalid_request" or len(refused) >= CANARY_TRIES:
+                    return _refused(error, journal)
+    if journal.get("not_resendable"):
+        return Ended(
+            "rejected", f"{summary(journal)}: resend them from the provider's dashboard", "invalid_request"
+        )
+    return Applied("the missing events arrived by themselves")
+
+
+def _arrival(context: Context, journal: Journal) -> Result | None:
+    canary = journal.get("canary")
+    if context.store.inbox.has(context.account.name, canary):
+        journal.keep(canary_seen=True)
+        return None
+    sent_at = journal.at("canary_at") or context.now
+    if context.now - sent_at < CANARY_WAIT:
+        return Waiting(f"waits to see the canary {canary} arrive")
+    return Ended(
+        "not_verified",
+        f"the canary {canary} was resent and did not arrive within {CANARY_WAIT.seconds} s: the rest was not sent",
+    )
+
+
+def _batch(context: Context, endpoint: Endpoint, events: list[WebhookEvent], journal: Journal) -> Result:
+    for event in events[:BATCH]:
+        if _here(context, event):
+            continue
+        written = _send(context, endpoint, event, journal)
+        match written:
+            case Unanswered(reason):
+                return Unknown(reason)
+            case Lost(reason):
+                return Ended("not_verified", f"{summary(journal)}; {reason}")
+            case Rejected(error) if error.bucket == "rate_limit":
+                pause = timedelta(seconds=error.retry_after_s) if error.retry_after_s else PAUSE
+                journal.keep(resume_at=context.now + pause)
+                return Waiting(
+                    f"rate limited, {summary(journal)} so far: goes on in {pause.total_seconds():.0f} s"
+                )
+            case Rejected(error) if error.bucket != "invalid_request":
+                return _refused(error, journal)
+    if len(events) > BATCH:
+        return Waiting(f"{summary(journal)} so far")
+    return Applied(summary(journal))
+
+
+def _here(context: Context, event: WebhookEvent) -> bool:
+    return context.store.inbox.has(context.account.name, event.event_id)
+
+
+def _send(
+    context: Context, endpoint: Endpoint, event: WebhookEvent, journal: Journal, **facts: object
+) -> Written:
+    """Resend one event. The cursor moves past it in the write that ends the call."""
+    place = list(_place(event))
+    written = write(
+        journal,
+        f"{_PREFIX}{event.event_id}",
+        permit=context.permit,
+        call=lambda key: context.provider.resend_event(
+            event.event_id, endpoint.endpoint_id, key, context.now
+        ),
+        applied=lambda: arrived(context, journal, event.event_id),
+        facts=lambda: {"cursor": place, "sent": int(journal.get("sent", 0)) + 1, **facts},
+    )
+    if isinstance(written, Rejected) and written.error.bucket == "invalid_request":
+        refused = [*journal.get("not_resendable", []), [event.event_id, written.error.code or "refused"]]
+        journal.keep(cursor=place, not_resendable=refused)
+    return written
+
+
+def _refused(error: ProviderError, journal: Journal) -> Ended:
+    said = f"{error.message} ({', '.join(each for each in (error.code or error.bucket, error.request_id) if each)})"
+    outcome: Outcome = "rate_limited" if error.bucket == "rate_limit" else "rejected"
+    return Ended(outcome, f"{summary(journal)}; refused: {said}", error.bucket, error.retry_after_s)
+
+
+def event_of(step: str) -> str | None:
+    """The event a step of a journal resends."""
+    return step.removeprefix(_PREFIX) if step.startswith(_PREFIX) else None
+
+
+def _place(event: WebhookEvent) -> tuple[int, str]:
+    return to_epoch(event.created_at), event.event_id
+
+
+def _start(plan: Plan) -> datetime:
+    since = plan.data["since"]
+    if not isinstance(since, int):
+        raise ValueError(f"a plan keeps times as epoch seconds, got {since!r}")
+    return from_epoch(since)

@@ -1,0 +1,169 @@
+"""`switch-credential`: fall back to a stored monitor credential that proves the same account and the same mode.
+
+It restores payops's sight. The application's own key is another matter, and every handoff says so.
+"""
+
+from __future__ import annotations
+
+from payops.config import AccountSettings
+from payops.domain.errors import PayopsError, ProviderError
+from payops.domain.events import CredentialProof
+from payops.domain.plans import Plan, Refusal
+from payops.store import Store
+from payops.text import mask
+
+from .journal import Journal
+from .results import Applied, Checked, Context, Ended, Result, Unknown
+
+SWITCH = "switch"
+
+
+class SwitchCredential:
+    """The change is in our own store; one cheap read proves it, and the undo is the credential used before."""
+
+    id = "switch-credential"
+    action = "credentials.switch"
+
+    def plan(self, context: Context) -> Plan | Refusal:
+        account, store = context.account, context.store
+        current = store.facts.active_slot(account.name)
+        others = [slot for slot in range(account.slots) if slot != current]
+        if not others:
+            return Refusal(
+                f"no other credential is stored for {account.name}: create one at the provider and add it "
+                "to fallback_credentials"
+            )
+        in_use = store.facts.proof(account.name)
+        identity = known_identity(context)
+        against = []
+        for slot in others:
+            fault, proof = _try(context, slot, current, identity)
+            if fault is None and proof is not None:
+                hint = in_use.hint if in_use else "the one in use"
+                return Plan(
+                    remedy=self.id,
+                    action=self.action,
+                    effect="reversible",
+                    steps=(
+                        f"monitor with {proof.hint} ({_place(slot)}) instead of {hint} ({_place(current)}): it proved "
+                        f"{proof.identity or 'an account that is not named'} in {proof.mode} mode"
+                        f"{f' ({proof.request_id})' if proof.request_id else ''}",
+                        "read once with it to prove it",
+                    ),
+                    targets=1,
+                    undo=f"monitor with {hint} ({_place(current)}) again",
+                    data={"to": slot, "from": current, "identity": proof.identity},
+                )
+            against.append(f"{_place(slot)}: {fault}")
+        return Refusal(
+            f"no stored credential of {account.name} proves the same account and mode: {'; '.join(against)}"
+        )
+
+    def advance(self, context: Context, plan: Plan, journal: Journal) -> Result:
+        to, before = _slot(plan, "to"), _slot(plan, "from")
+        in_use = context.store.facts.active_slot(context.account.name)
+        if in_use not in (to, before):
+            return Ended("refused", f"{_place(in_use)} is in use by now: the plan does not hold")
+        if journal.at("switched_at") is None:
+            context.permit()
+            if journal.doing is None:
+                journal.begin(SWITCH)
+            with context.store.write():
+                if in_use != to:
+                    context.store.facts.set_active_slot(context.account.name, to, context.now)
+                journal.finish(took_effect=True, switched_at=context.now)
+        context.provider.use_slot(to)
+        try:
+            proof = context.provider.prove(to, context.now)
+        except ProviderError as error:
+            return Unknown(
+                f"switched to {_place(to)}; its proof was not answered: {error.bucket}, {error.message}"
+            )
+        context.store.facts.save_proof(proof)
+        fault = _fault(proof, context, known_identity(context))
+        if fault is None:
+            ids = (proof.request_id,) if proof.request_id else ()
+            journal.finish(ids)
+            return Applied(
+                f"switched the monitor credential to {proof.hint} ({_place(to)}), {_proved(proof)}"
+            )
+        context.store.facts.set_active_slot(context.account.name, before, context.now)
+        context.provider.use_slot(before)
+        return Ended("not_verified", f"{_place(to)}: {fault}; undone: {_place(before)} is in use again")
+
+    def applied(self, context: Context, plan: Plan, journal: Journal, step: str) -> bool | None:
+        return context.store.facts.active_slot(context.account.name) == _slot(plan, "to")
+
+    def check(self, context: Context, plan: Plan, journal: Journal) -> Checked:
+        proof = context.provider.prove(_slot(plan, "to"), context.now)
+        context.store.facts.save_proof(proof)
+        fault = _fault(proof, context, None)
+        if fault is not None:
+            return Checked(False, fault)
+        return Checked(True, f"{proof.hint} {_proved(proof)}")
+
+
+def remember_identity(store: Store, account: AccountSettings) -> None:
+    """Keep whose account the configured credential proved: a rejected one no longer says so."""
+    proof = store.facts.proof(account.name, 0)
+    if proof is None or not proof.ok or proof.identity is None or proof.mode != account.mode:
+        return
+    if store.switches.meta_get(_meta(account)) != proof.identity:
+        store.switches.meta_set(_meta(account), proof.identity)
+
+
+def known_identity(context: Context) -> str | None:
+    """The provider's id of this account, None while no credential has proved it."""
+    return context.store.switches.meta_get(_meta(context.account))
+
+
+def _meta(account: AccountSettings) -> str:
+    return f"identity:{account.name}"
+
+
+def _try(
+    context: Context, slot: int, current: int, identity: str | None
+) -> tuple[str | None, CredentialProof | None]:
+    """Why this stored credential cannot take over, None when it can, and what it proved."""
+    account = context.account
+    references = account.credential(slot), account.credential(current)
+    try:
+        secrets = [context.secrets(each.api_key) for each in references if each.api_key is not None]
+    except PayopsError as error:
+        return str(error), None
+    if len(secrets) == 2 and secrets[0] == secrets[1]:
+        return f"it is the same key as the one in use ({mask(secrets[0])})", None
+    try:
+        proof = context.provider.prove(slot, context.now)
+    except PayopsError as error:
+        return str(error), None
+    return _fault(proof, context, identity), proof
+
+
+def _fault(proof: CredentialProof, context: Context, identity: str | None) -> str | None:
+    if not proof.ok:
+        return f"{proof.hint} is not accepted ({proof.code or proof.error or proof.message})"
+    if proof.mode is None:
+        return f"{proof.hint} does not prove a mode"
+    if proof.mode != context.account.mode:
+        return f"{proof.hint} is a {proof.mode} credential, the account is {context.account.mode}"
+    if identity is not None and proof.identity != identity:
+        return (
+            f"{proof.hint} belongs to {proof.identity or 'an account that is not named'}, not to {identity}"
+        )
+    return None
+
+
+def _proved(proof: CredentialProof) -> str:
+    return f"proved {proof.mode} mode of {proof.identity or 'its account'} at {proof.at:%H:%M:%S} UTC"
+
+
+def _place(slot: int) -> str:
+    return "api_key" if slot == 0 else f"fallback_credentials[{slot - 1}]"
+
+
+def _slot(plan: Plan, name: str) -> int:
+    slot = plan.data[name]
+    if not isinstance(slot, int):
+        raise ValueError(f"a plan keeps slots as numbers, got {slot!r}")
+    return slot
