@@ -9,9 +9,9 @@ from payops.domain.incidents import Value
 from payops.signals.schema import FieldType
 
 MAX_SAMPLES = 5_000
-_SAMPLE = re.compile(r"(?P<value>'[^']*'|\S+?)(?:x(?P<count>\d{1,6}))?")
-_INT = re.compile(r"-?\d{1,18}")
-_DOUBLE = re.compile(r"-?\d{1,18}(?:\.\d{1,18})?(?:[eE]-?\d{1,3})?")
+_SAMPLE = re.compile(r"(?P<value>'[^']*'|\S+?)(?:x(?P<count>[0-9]{1,6}))?")
+_INT = re.compile(r"-?[0-9]{1,18}")
+_DOUBLE = re.compile(r"-?[0-9]{1,18}(?:\.[0-9]{1,18})?(?:[eE]-?[0-9]{1,3})?")
 
 
 def parse_series(text: str, kind: FieldType) -> tuple[Value | None, ...]:

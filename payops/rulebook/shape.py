@@ -26,8 +26,14 @@ def shape(document: Document) -> Rule | None:
     try:
         return Rule.model_validate_json(json.dumps(document.value))
     except ValidationError as error:
-        for item in error.errors(include_url=False, include_context=True):
+        details = error.errors(include_url=False)
+        for item in details:
             path = _path(item, document.value)
+            if item["type"] == "too_short" and any(
+                len(other["loc"]) > len(item["loc"]) and other["loc"][: len(item["loc"])] == item["loc"]
+                for other in details
+            ):
+                continue  # its entries are there, but wrong: they have their own message
             at = document.key(path) if item["type"] == "extra_forbidden" else document.place(path)
             document.error(at, _message(item, path, document.value))
         return None
@@ -141,6 +147,9 @@ def _annotation(path: Path) -> Any:
     current: Any = Rule
     for part in path:
         if isinstance(part, int):
+            continue
+        if typing.get_origin(current) is dict:
+            current = typing.get_args(current)[1]
             continue
         model = _model_in(current)
         if model is None:
