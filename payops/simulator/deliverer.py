@@ -1,0 +1,74 @@
+"""Webhooks on their way: each due event as a signed POST, its answer entered into the ledger."""
+
+from __future__ import annotations
+
+import hmac
+from datetime import datetime
+from hashlib import sha256
+from http.client import HTTPException
+from threading import Event as Flag
+
+import msgspec
+
+from payops.clock import Now, to_epoch
+
+from .deliveries import Send
+from .outside import Outside
+from .stripe_objects import Shapes
+from .world import World
+
+_IDLE_S = 0.2
+
+
+def signature(body: bytes, secret: str, at: datetime) -> str:
+    """The `Stripe-Signature` header for `body` sent at `at`."""
+    second = to_epoch(at)
+    mac = hmac.new(secret.encode(), f"{second}.".encode() + body, sha256).hexdigest()
+    return f"t={second},v1={mac}"
+
+
+class Deliverer:
+    """Sends for one world to the receiver at `receiver` (a base URL; None = nothing is there).
+
+    In stepped time call `deliver_due(now)`; in real time give `run` a thread of its own.
+    """
+
+    def __init__(self, world: World, receiver: str | None) -> None:
+        self._world = world
+        self._outside = Outside(world.public_base, receiver)
+
+    def deliver_due(self, now: datetime) -> int:
+        """Send what is due by `now`, one at a time in (due, event id) order; returns how many were tried."""
+        sends = self._world.due_deliveries(now)
+        for send in sends:
+            self._deliver(send, now)
+        return len(sends)
+
+    def _deliver(self, send: Send, now: datetime) -> None:
+        with self._world.lock:
+            shape = Shapes(self._world.account_of(send)).event(send.event)
+            url, secret = send.endpoint.url, send.endpoint.secret
+        body = msgspec.json.encode(shape)
+        headers = {
+            "Content-Type": "application/json; charset=utf-8",
+            "Stripe-Signature": signature(body, secret, now),
+            "User-Agent": "Stripe/1.0 (+https://stripe.com/docs/webhooks)",
+        }
+        try:
+            status = self._outside.post(url, body, headers)
+        except (OSError, HTTPException):
+            self._world.delivery_failed(send, now)
+            return
+        if 200 <= status < 300:
+            self._world.delivered(send, now)
+        else:
+            self._world.delivery_failed(send, now)
+
+    def run(self, now: Now, stop: Flag) -> None:
+        """Deliver as real time passes, until `stop`; a delivery under way is finished first."""
+        while not stop.wait(_IDLE_S):
+            for send in self._world.due_deliveries(now()):
+                if stop.is_set():
+                    break
+                self._deliver(send, now())
+        self._outside.close()

@@ -1,0 +1,115 @@
+"""A `payops.toml` for a simulated world, its secrets in files beside it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from payops.domain.errors import UsageError
+
+from .keys import credentials
+from .scenario import OPERATORS, OWN_ENDPOINT, Scenario
+
+REMEDIES: tuple[str, ...] = ("enable-endpoint", "resend-missing", "switch-credential")
+_FIRST_LINE = "# Written by `payops simulate`: it talks to a simulated provider only."
+_ROLES = '["operator", "coordinator", "security", "admin"]'
+
+
+def write(
+    path: Path,
+    scenario: Scenario,
+    seed: int,
+    *,
+    api_bases: dict[str, str],
+    public_base: str,
+    receiver_host: str,
+    receiver_port: int,
+) -> None:
+    """Write `path` and the secret files in `NAME.secrets/` beside it, all 0600. `api_bases`: provider → URL.
+
+    A file that `payops simulate` did not write is never overwritten.
+    """
+    folder = path.with_name(f"{path.stem}.secrets")
+    try:
+        if path.exists() and not path.read_text("utf-8", "replace").startswith(_FIRST_LINE):
+            raise UsageError(
+                f"{path}: exists and was not written by payops simulate; name another with --write-config"
+            )
+        path.parent.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, exist_ok=True)
+        lines = [
+            _FIRST_LINE,
+            'schema = "payops.config/v1"',
+            f'store = "{path.stem}.db"',
+            'mode = "armed"',
+            "",
+            "[receiver]",
+            f'host = "{receiver_host}"',
+            f"port = {receiver_port}",
+        ]
+        for operator in OPERATORS:
+            lines += ["", "[[operators]]", f'name = "{operator}"', f"roles = {_ROLES}"]
+        for name, stored in credentials(scenario, seed).items():
+            lines += _account(name, stored, scenario, folder, api_bases, public_base)
+        _write_private(path, "\n".join(lines) + "\n")
+    except OSError as error:
+        raise UsageError(f"{error.filename or path}: cannot be written: {error.strerror}") from error
+
+
+def _account(
+    name: str,
+    stored: dict[str, Any],
+    scenario: Scenario,
+    folder: Path,
+    api_bases: dict[str, str],
+    public_base: str,
+) -> list[str]:
+    provider = next(known for known in scenario.providers if scenario.account(known) == name)
+    options = scenario.providers[provider]
+
+    def kept(file: str, secret: str) -> str:
+        _write_private(folder / f"{name}.{file}", secret + "\n")
+        return f'"file:{folder.name}/{name}.{file}"'
+
+    secret = kept("webhook-secret", stored["webhook_secrets"][0])
+    lines = [
+        "",
+        "[[accounts]]",
+        f'name = "{name}"',
+        f'provider = "{provider}"',
+        f'mode = "{options.mode}"',
+        f"api_key = {kept('key', stored['api_key'])}",
+        f"webhook_secrets = [{secret}]",
+        f'api_base = "{api_bases[provider]}"',
+    ]
+    if "application_credential" in stored:
+        lines.append(f"application_credential = {kept('application-key', stored['application_credential'])}")
+    fallbacks = [
+        f"{{ api_key = {kept(f'key-{number}', entry['api_key'])}, webhook_secrets = [{secret}] }}"
+        for number, entry in enumerate(stored["fallback_credentials"], start=2)
+    ]
+    if fallbacks:
+        lines.append(f"fallback_credentials = [{', '.join(fallbacks)}]")
+    own = next(e for e in options.all_endpoints if e.name == OWN_ENDPOINT)
+    lines += [
+        "",
+        "[[accounts.endpoints]]",
+        f'name = "{OWN_ENDPOINT}"',
+        f'url = "{public_base}/webhooks/{name}"',
+        'topology = "observer"',
+        f"idempotent = {'true' if own.idempotent else 'false'}",
+    ]
+    if options.armed:
+        remedies = ", ".join(f'"{remedy}"' for remedy in REMEDIES)
+        lines += ["", "[[arm]]", f'account = "{name}"', f"remedies = [{remedies}]"]
+    return lines
+
+
+def _write_private(path: Path, text: str) -> None:
+    """Whole or not at all, and never readable by others, not for a moment."""
+    draft = path.with_name(f".{path.name}.new")
+    file = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(file, "w", encoding="utf-8") as out:
+        out.write(text)
+    draft.replace(path)

@@ -1,0 +1,196 @@
+"""Stripe's API as a function: a request in, a status and a JSON value out. No sockets here."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from typing import Any
+
+from payops.domain.payments import Mode
+
+from . import stripe_errors as errors
+from .account import Account
+from .stripe_calls import HANDLERS, Call, route
+from .stripe_errors import ApiError
+from .stripe_objects import API_VERSION, Shape
+from .stripe_params import PERMITTED, Params, check, decode
+from .world import World
+
+_KEY_LIFE_MS = 24 * 3600 * 1000
+_VERSION = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(\.[a-z]{1,20})?")
+_Slot = tuple[str, Mode, str]
+"""Account, mode, idempotency key."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One HTTP request. Header names are lower case; `path` is decoded and has no query."""
+
+    method: str
+    path: str
+    query: str = ""
+    body: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    status: int
+    body: Shape
+    headers: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """The first answer given to an idempotency key."""
+
+    request: str
+    status: int
+    body: Shape
+    at_ms: int
+
+
+class StripeApi:
+    """Serves the accounts of one world. `respond` may be called from many threads."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._kept: dict[_Slot, _Kept] = {}
+        self._running: dict[_Slot, str] = {}
+        self._instant_ms = -1
+        self._asked: dict[bytes, int] = {}
+
+    def respond(self, request: Request) -> Response:
+        """The API's answer at the world's present instant; every error is an answer too."""
+        request_id = self._request_id(request)
+        version = request.headers.get("stripe-version", API_VERSION)
+        known = _VERSION.fullmatch(version) is not None
+        headers = {"Request-Id": request_id, "Stripe-Version": version if known else API_VERSION}
+        try:
+            if not known:
+                raise ApiError(400, "Invalid Stripe API version in the Stripe-Version header.")
+            status, body, more = self._answer(request, request_id)
+            return Response(status, body, {**headers, **more})
+        except ApiError as error:
+            log_url = f"https://dashboard.stripe.sim/logs/{request_id}"
+            return Response(
+                error.status, {"error": {**error.body["error"], "request_log_url": log_url}}, headers
+            )
+
+    def _request_id(self, request: Request) -> str:
+        """The same for the same request at the same instant of a run, whoever else is asking meanwhile."""
+        parts = (
+            request.method,
+            request.path,
+            request.query,
+            request.body,
+            request.headers.get("authorization", ""),
+            request.headers.get("idempotency-key", ""),
+        )
+        digest = blake2b("\n".join(parts).encode("utf-8", "replace"), digest_size=16).digest()
+        with self._world.lock:
+            now_ms = self._world.now_ms
+            if now_ms != self._instant_ms:
+                self._instant_ms = now_ms
+                self._asked.clear()
+            nth = self._asked[digest] = self._asked.get(digest, 0) + 1
+        ids = next(iter(self._world.accounts.values())).ids
+        return ids.short("req", f"{now_ms}/{digest.hex()}/{nth}")
+
+    def _answer(self, request: Request, request_id: str) -> tuple[int, Shape, dict[str, str]]:
+        with self._world.lock:
+            account, mode = self._access(request.headers)
+        called, object_id = route(request.method, request.path)
+        text = request.body if request.method == "POST" else request.query
+        params = check(decode(text), PERMITTED[called])
+        if request.method == "POST":
+            return self._write(request, request_id, account, mode, params)
+        with self._world.lock:
+            call = Call(account, mode, object_id, params, self._world.now_ms)
+            return 200, HANDLERS[called](call), {}
+
+    def _access(self, headers: Mapping[str, str]) -> tuple[Account, Mode]:
+        """Whose key it is and which mode it opens."""
+        scheme, _, token = headers.get("authorization", "").partition(" ")
+        token = token.strip()
+        if scheme.lower() != "bearer" or not token:
+            raise errors.no_key()
+        for account in self._world.accounts.values():
+            key = account.keyring.get(token)
+            if key is None:
+                continue
+            if key.revoked:
+                raise errors.expired_key(token)
+            wanted = headers.get("stripe-account", account.id)
+            if wanted != account.id:
+                raise errors.no_such_account(token, wanted)
+            return account, key.mode
+        raise errors.invalid_key(token)
+
+    def _write(
+        self, request: Request, request_id: str, account: Account, mode: Mode, params: Params
+    ) -> tuple[int, Shape, dict[str, str]]:
+        """Once per idempotency key: the same request gets the first answer again."""
+        key = request.headers.get("idempotency-key")
+        if key is None:
+            return *self._execute(request, account, mode, params, None), {}
+        if not 1 <= len(key) <= 255:
+            raise errors.invalid("Idempotency-Key", "Idempotency keys are 1 to 255 characters long.")
+        slot = (account.name, mode, key)
+        if self._running.setdefault(slot, request_id) != request_id:
+            raise errors.key_in_use(key)
+        try:
+            with self._world.lock:
+                kept = self._kept.get(slot)
+                if kept is not None and self._world.now_ms - kept.at_ms < _KEY_LIFE_MS:
+                    if kept.request != _identity(request):
+                        raise errors.key_reused(key)
+                    return kept.status, kept.body, {"Idempotent-Replayed": "true", "Idempotency-Key": key}
+                return *self._execute(request, account, mode, params, key), {"Idempotency-Key": key}
+        finally:
+            del self._running[slot]
+
+    def _execute(
+        self, request: Request, account: Account, mode: Mode, params: Params, key: str | None
+    ) -> tuple[int, Shape]:
+        """Record the write, then do it. A refusal of a request that never ran is not kept for its key."""
+        world = self._world
+        called, object_id = route(request.method, request.path)
+        with world.lock:
+            at_ms = world.input(
+                world.now_ms,
+                {
+                    "input": "api",
+                    "account": account.name,
+                    "mode": mode,
+                    "method": request.method,
+                    "path": request.path,
+                    "body": request.body,
+                    "key": key,
+                },
+            )
+            try:
+                status, body = 200, HANDLERS[called](Call(account, mode, object_id, params, at_ms, key))
+            except ApiError as error:
+                if not error.executed:
+                    raise
+                status, body = error.status, error.body
+            if key is not None:
+                self._kept[account.name, mode, key] = _Kept(_identity(request), status, body, at_ms)
+            return status, body
+
+    def replay(self, record: Mapping[str, Any]) -> None:
+        """Do a recorded write again; its answer was given long ago."""
+        request = Request(record["method"], record["path"], body=record["body"])
+        called, _ = route(request.method, request.path)
+        params = check(decode(request.body), PERMITTED[called])
+        account = self._world.accounts[record["account"]]
+        with suppress(ApiError):  # refused then, refused now
+            self._execute(request, account, record["mode"], params, record["key"])
+
+
+def _identity(request: Request) -> str:
+    return f"{request.method} {request.path}\n{request.body}"

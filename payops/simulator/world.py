@@ -1,0 +1,151 @@
+"""The world: accounts under one agenda, moved by the time it is told and by what is done to it from outside."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from threading import RLock
+from typing import Any, Protocol
+
+from payops.clock import from_epoch
+
+from .account import Account
+from .agenda import Agenda
+from .deliveries import Send
+from .scenario import Scenario
+
+PUBLIC_BASE = "https://stripe.sim"
+"""Where payops is reached from outside in the simulated world; the simulator maps it to the real receiver."""
+
+
+class Recorder(Protocol):
+    def append(self, record: dict[str, Any]) -> None:
+        """Keep one input from outside, durably against a killed process, before it takes effect."""
+
+
+def to_ms(at: datetime) -> int:
+    return round(at.timestamp() * 1000)
+
+
+class World:
+    """Everything that exists at the simulated provider.
+
+    A function of the scenario, the seed, `start` (the run's start; history reaches back by the warm-up) and the
+    inputs from outside with their instants: never of how often or in which steps it is advanced. Hold `lock`
+    while reading it from another thread; the methods take it themselves.
+    """
+
+    def __init__(
+        self,
+        scenario: Scenario,
+        seed: int | None = None,
+        start: datetime | None = None,
+        *,
+        public_base: str = PUBLIC_BASE,
+    ) -> None:
+        self.scenario = scenario
+        self.seed = scenario.seed if seed is None else seed
+        self.start = scenario.start if start is None else start
+        self.start_ms = to_ms(self.start)
+        self.began_ms = self.start_ms - round(scenario.warmup.total_seconds() * 1000)
+        self.public_base = public_base
+        self.lock = RLock()
+        self.recorder: Recorder | None = None
+        self._agenda = Agenda(self.began_ms)
+        self.accounts: dict[str, Account] = {}
+        for provider in scenario.providers:
+            name = scenario.account(provider)
+            account = Account(
+                name,
+                scenario.providers[provider],
+                seed=self.seed,
+                agenda=self._agenda,
+                began_ms=self.began_ms,
+                start_ms=self.start_ms,
+                public_base=public_base,
+            )
+            self.accounts[name] = account
+            account.begin(self.began_ms, [fault for fault in scenario.faults if fault.provider == provider])
+
+    @property
+    def now_ms(self) -> int:
+        return self._agenda.now_ms
+
+    @property
+    def now(self) -> datetime:
+        return from_epoch(self._agenda.now_ms / 1000)
+
+    def advance(self, to: datetime) -> None:
+        """Let everything happen that is due by `to`, inclusive; an earlier instant than now changes nothing."""
+        self.advance_ms(to_ms(to))
+
+    def advance_ms(self, to: int) -> None:
+        with self.lock:
+            self._agenda.run(to)
+
+    def due_deliveries(self, now: datetime) -> list[Send]:
+        """What is to be sent to payops's own endpoints by `now`, by (due, event id)."""
+        with self.lock:
+            self.advance(now)
+            sends = [send for account in self.accounts.values() for send in account.deliveries.ready()]
+            return sorted(sends, key=lambda send: (send.due_ms, send.event.id))
+
+    def next_due(self) -> datetime | None:
+        """When the next delivery is due (its first try, or a repeated one); None = nothing is owed."""
+        with self.lock:
+            instants = [account.deliveries.next_due_ms() for account in self.accounts.values()]
+            earliest = min((at for at in instants if at is not None), default=None)
+            return None if earliest is None else from_epoch(earliest / 1000)
+
+    def delivered(self, send: Send, at: datetime) -> None:
+        """The receiver answered 2xx."""
+        self._outcome(send, to_ms(at), ok=True)
+
+    def delivery_failed(self, send: Send, at: datetime) -> None:
+        """The receiver answered anything else, or not at all."""
+        self._outcome(send, to_ms(at), ok=False)
+
+    def _outcome(self, send: Send, at_ms: int, *, ok: bool) -> None:
+        with self.lock:
+            at_ms = self.input(
+                at_ms,
+                {
+                    "input": "delivery",
+                    "account": self.account_of(send).name,
+                    "event": send.event.id,
+                    "endpoint": send.endpoint.id,
+                    "due": send.due_ms,
+                    "ok": ok,
+                },
+            )
+            self.settle(self.account_of(send), send, at_ms, ok=ok)
+
+    def settle(self, account: Account, send: Send, at_ms: int, *, ok: bool) -> None:
+        """Enter a delivery's outcome into the ledger."""
+        if ok:
+            account.deliveries.succeeded(send)
+        else:
+            account.deliveries.failed(send, at_ms)
+
+    def input(self, at_ms: int, record: dict[str, Any]) -> int:
+        """Bring time to an input from outside and record it; returns its instant, never before now.
+
+        Everything due by then comes first, so that a replay meets the same world.
+        """
+        at_ms = max(at_ms, self.now_ms)
+        self.advance_ms(at_ms)
+        if self.recorder is not None:
+            self.recorder.append({"at": at_ms, **record})
+        return at_ms
+
+    def account_of(self, send: Send) -> Account:
+        return next(a for a in self.accounts.values() if a.endpoints.get(send.endpoint.id) is send.endpoint)
+
+    def edge_open(self, path: str) -> bool:
+        """Whether `PUBLIC_BASE/path` can be reached from outside now."""
+        with self.lock:
+            url = f"{self.public_base}/{path.lstrip('/')}".partition("?")[0].rstrip("/")
+            return not any(
+                endpoint.url == url and account.faults.closed(endpoint)
+                for account in self.accounts.values()
+                for endpoint in account.endpoints.rows
+            )
