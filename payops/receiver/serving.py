@@ -90,6 +90,7 @@ def serve(
         access_log=False,
         server_header=False,
         proxy_headers=False,
+        timeout_keep_alive=65,
         timeout_graceful_shutdown=1,
     )
     ready = threading.Event()

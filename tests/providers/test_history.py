@@ -233,3 +233,11 @@ def test_an_unreadable_cursor_begins_anew(text):
 def test_a_cursor_survives_storage():
     cursor = Cursor(5, False, 6, 7, (history.Gap(1, 2, 3, "evt_1", "evt_0", 1, 2, True),))
     assert history.load(history.dump(cursor), T0) == cursor
+
+
+def test_times_that_go_back_at_the_provider_too_are_read():
+    events = EventList()
+    events.add(T0)
+    text, _ = drain(None, events, T0, T0, 10)
+    back = events.add(T0 - 3600, T0)
+    assert back in drain(text, events, T0 - 3590, T0 + 10, 10)[1]
