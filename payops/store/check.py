@@ -44,6 +44,8 @@ def backup(store: Store, target: Path) -> Path:
         raise StoreError(f"{target}: cannot be created: {error.strerror}; choose another place") from error
     try:
         store.copy_into(target)
+        with target.open("rb") as copy:
+            os.fsync(copy.fileno())
     except BaseException:
         target.unlink(missing_ok=True)
         raise

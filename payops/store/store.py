@@ -98,14 +98,15 @@ class Store:
             found = files.check_schema(conn, path)
             if found == 0 and not may_create:
                 raise StoreError(f"{path}: is empty, not a payops store; start `payops run` once")
-            if found < CURRENT:
-                if now is None:
-                    raise StoreError(
-                        f"{path}: is of an older payops (schema {found}, this one needs {CURRENT}); "
-                        "start `payops run` or `payops engine` once: it brings the store up to date"
-                    )
-                if conn.execute("PRAGMA journal_mode = WAL").fetchone()[0] != "wal":
-                    raise StoreError(f"{path}: this disk cannot share a store; use a local disk")
+            if found < CURRENT and now is None:
+                raise StoreError(
+                    f"{path}: is of an older payops (schema {found}, this one needs {CURRENT}); "
+                    "start `payops run` or `payops engine` once: it brings the store up to date"
+                )
+            # A restored backup is not in WAL mode; on a current store this changes nothing.
+            if conn.execute("PRAGMA journal_mode = WAL").fetchone()[0] != "wal":
+                raise StoreError(f"{path}: this disk cannot share a store; use a local disk")
+            if found < CURRENT and now is not None:
                 migrate(conn, now)
         except sqlite3.DatabaseError as error:
             raise files.explain(str(path), error) from error
