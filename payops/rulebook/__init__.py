@@ -1,9 +1,27 @@
-"""Rules: loaded whole or not at all, judged against signals, opening and resolving incidents."""
+"""Rules: loaded whole or not at all, judged against signals, opening and resolving incidents.
+
+`load` reads `rules/*.yaml` strictly and reports every mistake at its place; `evaluate` judges them purely;
+`apply` does that once per tick and changes incidents. An incident keeps the rule it opened with.
+"""
 
 from __future__ import annotations
 
+from .apply import Applied, apply
 from .errors import RuleError, RuleFileErrors
+from .evaluate import Evaluation, Verdict, evaluate
 from .loader import RuleSet, load, shipped_dir
 from .model import Rule
 
-__all__ = ["Rule", "RuleError", "RuleFileErrors", "RuleSet", "load", "shipped_dir"]
+__all__ = [
+    "Applied",
+    "Evaluation",
+    "Rule",
+    "RuleError",
+    "RuleFileErrors",
+    "RuleSet",
+    "Verdict",
+    "apply",
+    "evaluate",
+    "load",
+    "shipped_dir",
+]
