@@ -69,7 +69,7 @@ def action_bindings() -> list[Binding]:
 
 
 def shown_keys() -> dict[str, tuple[str, str]]:
-    """Name → the key as printed and its title, for the key bar and for advice."""
-    table = {key.name: (key.shown, key.title) for key in OWN}
-    table.update({action.name: (action.key, action.title) for action in ACTIONS if action.key})
+    """Name → the key as printed and the word beside it, the same as the command's, for key bar and advice."""
+    table = {key.name: (key.shown, key.name) for key in OWN}
+    table.update({action.name: (action.key, action.name) for action in ACTIONS if action.key})
     return table

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 _EIGHTHS = " ▁▂▃▄▅▆▇█"
 NOTHING = "·"
@@ -17,7 +18,7 @@ def squeeze(rates: Sequence[float | None], weights: Sequence[int], columns: int)
     first = total % step or step
     edges = [0, *range(first, total + 1, step)]
     merged: list[float | None] = []
-    for start, end in zip(edges, edges[1:], strict=False):
+    for start, end in pairwise(edges):
         known = [
             (r, w) for r, w in zip(rates[start:end], weights[start:end], strict=False) if r is not None and w
         ]

@@ -29,15 +29,24 @@ def selected(board: Board | None, row: IncidentRow | None, times: Times, width: 
     facts.append(f"opened {times.moment(row.opened_at, board.at)}")
 
     how = ink.join((ink.own(" "), ink.join((ink.said(fact, limit=300) for fact in facts), "  ·  ")))
-    return [ink.fit(line, width) for line in (what, how, keys(row))]
+    return [ink.fit(line, width) for line in (what, how, looking(row) if board.view_only else keys(row))]
 
 
-def keys(row: IncidentRow) -> Content:
+def looking(row: IncidentRow) -> Content:
+    """The same where nothing can be asked for."""
+    return (
+        ink.own(" A person is needed, and this screen is view-only.", "bad")
+        if row.needs_human
+        else ink.own(" View-only.")
+    )
+
+
+def keys(row: IncidentRow, more: tuple[str, ...] = ("open",)) -> Content:
     """What to press, as a sentence."""
     sentence, names = advice(row)
     table = shown_keys()
     parts = [ink.own(f" {sentence}", "bad" if row.needs_human else "")]
-    for name in (*names, "open"):
+    for name in (*names, *more):
         key, title = table[name]
         parts += [ink.own("  "), ink.own(key, "key"), ink.own(f" {title.lower()}")]
     return ink.join(parts)
@@ -67,7 +76,7 @@ def protocol(board: Board | None, width: int) -> list[Content]:
     if board is None:
         return []
     levels = board.levels
-    told = f"{plural(levels.incidents, 'incident')}: {levels.fixed_at_level1} fixed at Level 1, {levels.self_healed} self-healed, {levels.escalated} handed over, {levels.unfinished} open"
+    told = f"{plural(levels.incidents, 'incident')}: {levels.fixed_at_level1} fixed at L1, {levels.self_healed} self-healed, {levels.escalated} escalated, {levels.unfinished} open"
     receiver = ink.said(
         board.engine.receiver or "not running", "dim" if board.engine.receiver else "watch", limit=200
     )

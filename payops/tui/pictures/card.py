@@ -9,12 +9,12 @@ from textual.content import Content
 from payops.engine.board import AccountCard, Backlog, WindowRate
 
 from .. import ink, spark
-from ..words import Times, age, count, percent
+from ..words import Times, age, count, percent, plural
 from .header import mismatch
 
 WINDOWS: tuple[tuple[str, str], ...] = (("5m", "5 min"), ("1h", "1 h"), ("24h", "24 h"))
 SPARK_HEIGHT = len(WINDOWS)
-LABEL = 9
+LABEL = 8
 
 
 def title(card: AccountCard, width: int) -> Content:
@@ -27,9 +27,12 @@ def title(card: AccountCard, width: int) -> Content:
             ink.said(card.provider, "dim"),
             ink.own("  "),
             _mode(card),
+            ink.own("  "),
         )
     )
-    return ink.ends(left, ink.join((_armed(card, width), ink.own(" "))), width)
+    scale = "acceptance, 60 min "
+    room = width - left.cell_length - len(scale) - 1
+    return ink.ends(ink.join((left, _armed(card, room))), ink.own(scale, "dim"), width)
 
 
 def _mode(card: AccountCard) -> Content:
@@ -40,51 +43,60 @@ def _mode(card: AccountCard) -> Content:
     return ink.said(f"{card.mode.upper()} proven", "strong")
 
 
-def _armed(card: AccountCard, width: int) -> Content:
+def _armed(card: AccountCard, room: int) -> Content:
     if not card.armed:
-        return ink.own("observing: nothing is written here")
-    names = ", ".join(card.armed)
-    if len(names) > width // 2:
-        names = f"{len(card.armed)} remedies"
-    return ink.said(f"armed: {names}", limit=width // 2 + 8)
+        return ink.own("observing")
+    names = f"armed: {', '.join(card.armed)}"
+    return ink.said(
+        names if len(names) <= room else f"armed: {plural(len(card.armed), 'remedy', 'remedies')}", limit=200
+    )
 
 
 def rates(card: AccountCard) -> list[Content]:
     """One line per window: share, n, 95 % interval; the newest beside what is usual."""
     return [
-        _rate(name, card.success.get(key), card.expected if key == "5m" else None) for key, name in WINDOWS
+        _rate(name, card.success.get(key), card.expected if key == "5m" else None, old=is_old(card))
+        for key, name in WINDOWS
     ]
 
 
-def _rate(name: str, rate: WindowRate | None, expected: float | None) -> Content:
+def is_old(card: AccountCard) -> bool:
+    """The numbers describe the past: they must not look like the present."""
+    return card.state in ("failed", "stale")
+
+
+def _below(rate: WindowRate, expected: float | None) -> bool:
+    """The whole interval lies below what is usual."""
+    return expected is not None and rate.high is not None and rate.high < expected
+
+
+def _rate(name: str, rate: WindowRate | None, expected: float | None, *, old: bool) -> Content:
     label = ink.own(f" {name:<{LABEL}}", "dim")
     if rate is None or rate.rate is None:
         return ink.join((label, ink.own(f"    {'–':>4}    no payment in {name}", "dim")))
-    low = expected is not None and rate.high is not None and rate.high < expected
-    share = ink.own(f"{percent(rate.rate):>5} %", "bad" if low else "strong")
+    low = not old and _below(rate, expected)
     parts = [
         label,
-        share,
-        ink.own(f" of {count(rate.n):>7}"),
+        ink.own(f"{percent(rate.rate):>5} %", "dim" if old else "bad" if low else "strong"),
+        ink.own(f" of {count(rate.n):>7}", "dim" if old else ""),
         ink.own(f"  {percent(rate.low)}–{percent(rate.high)}", "dim"),
     ]
     if expected is not None:
-        parts.append(ink.own("  "))
-        parts.append(
-            ink.own(f"▼ below {percent(expected)}", "bad")
-            if low
-            else ink.own(f"expected {percent(expected)}", "dim")
-        )
+        parts += [ink.own("  "), _expected(expected, low)]
     return ink.join(parts)
 
 
-RATES_WIDTH = 53
+def _expected(expected: float, low: bool) -> Content:
+    return ink.own(f"{'▼ ' if low else ''}expected {percent(expected)}", "bad" if low else "dim")
+
+
+RATES_WIDTH = 55
 
 
 def sparkline(card: AccountCard, width: int) -> list[Content]:
     """Acceptance of the last 60 minutes on a fixed scale of 0 to 100 %, at most one column per minute."""
-    axis = ("100 ┤", "    │", "  0 ┤")
-    values = spark.squeeze(card.spark, card.spark_n, min(60, width - 6))
+    axis = ("100┤", "   │", "  0┤")
+    values = spark.squeeze(card.spark, card.spark_n, min(60, width - 4))
     drawn = spark.blocks(values, SPARK_HEIGHT)
     return [
         ink.join((ink.own(left, "dim"), ink.own(row, "accent")))
@@ -168,18 +180,11 @@ def compact(card: AccountCard, times: Times, near: datetime, width: int) -> list
     if rate is None or rate.rate is None:
         now = ink.own("– no payment in 5 min", "dim")
     else:
-        low = card.expected is not None and rate.high is not None and rate.high < card.expected
-        now = ink.own(f"{percent(rate.rate)} % of {count(rate.n)} in 5 min", "bad" if low else "strong")
+        low = not is_old(card) and _below(rate, card.expected)
+        style: ink.Style = "dim" if is_old(card) else "bad" if low else "strong"
+        now = ink.own(f"{percent(rate.rate)} % of {count(rate.n)} in 5 min", style)
         if card.expected is not None:
-            now = ink.join(
-                (
-                    now,
-                    ink.own(
-                        f" {'▼ below' if low else 'expected'} {percent(card.expected)}",
-                        "bad" if low else "dim",
-                    ),
-                )
-            )
+            now = ink.join((now, ink.own("  "), _expected(card.expected, low)))
     left = ink.join((ink.own(" "), ink.said(card.account, "strong", limit=24), ink.own("  "), _mode(card)))
     first = ink.ends(left, ink.join((now, ink.own(" "))), width)
     second = feed(card, times, near, width) if card.state != "live" else backlog(card)

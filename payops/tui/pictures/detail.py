@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from rich.cells import cell_len
 from textual.content import Content
 
 from payops.domain.incidents import FixAttempt, Handoff, Why
@@ -17,6 +19,9 @@ from . import plan as plan_picture
 from .table import STATE_GLYPHS
 
 MAX_TIMELINE = 300
+LEFT_SECTIONS = 4
+RIGHT_SECTIONS = 3
+"""At most so many sections per column."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +66,7 @@ def left(
     detail: IncidentDetail, plan: PlanView | None, plan_note: str, times: Times, near: datetime
 ) -> list[Section]:
     """Why it fired, what comes next, what was tried, what is known."""
-    sections = [
-        Section("Why", tuple(_why(term) for term in detail.incident.why) or (_none("no terms were kept"),))
-    ]
+    sections = [Section("Why", tuple(_whys(detail.incident.why)) or (_none("no terms were kept"),))]
     if detail.row.state != "resolved":
         sections.append(Section("Next", _next(detail, plan, plan_note, times, near)))
     sections.append(
@@ -104,11 +107,21 @@ def right(detail: IncidentDetail, times: Times, near: datetime) -> list[Section]
     return sections
 
 
-def _why(why: Why) -> Content:
-    value = "unknown" if why.value is None else _value(why.value)
-    return ink.join(
-        (ink.said(why.term), ink.own("   "), ink.said(value, "watch" if why.value is None else "strong"))
-    )
+def _whys(terms: Sequence[Why]) -> list[Content]:
+    """Terms in one column, the values they had in another."""
+    width = min(44, max((cell_len(ink.line(why.term)) for why in terms), default=0))
+    drawn = []
+    for why in terms:
+        value = "unknown" if why.value is None else _value(why.value)
+        term = (
+            ink.padded(ink.said(why.term), width)
+            if cell_len(ink.line(why.term)) <= width
+            else ink.said(why.term)
+        )
+        drawn.append(
+            ink.join((term, ink.own("   "), ink.said(value, "watch" if why.value is None else "strong")))
+        )
+    return drawn
 
 
 def _value(value: bool | int | float | str) -> str:
@@ -134,7 +147,7 @@ def _next(
             )
         )
     if incident.l1_reason:
-        drawn.append(ink.join((ink.own("Level 1: ", "dim"), ink.told(incident.l1_reason, limit=500))))
+        drawn.append(ink.told(incident.l1_reason, limit=500))
     if plan is not None:
         drawn += [
             ink.own("Plan of the next fix, nothing of it is done yet:", "dim"),

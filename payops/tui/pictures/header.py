@@ -53,8 +53,7 @@ def status(board: Board | None, view: View, operator: str | None, width: int) ->
         )
         return ink.join((ink.own(" "), who))
     parts = [_mode(board), _arming(board), _operator(board), _engine(board.engine)]
-    if width >= 120:
-        parts.append(ink.said(board.engine.receiver, "" if board.engine.receiver else "dim", limit=60))
+
     at = ink.own(f"as of {view.times.zoned(board.at)} ")
     left = ink.join((ink.own(" "), ink.join((part for part in parts if part), "  │  ")))
     return ink.ends(left, at, width)
@@ -88,7 +87,7 @@ def _engine(engine: EngineState) -> Content:
     if engine.holder is None:
         return ink.own("✖ no engine", "bad")
     where = "engine here" if engine.mine else f"engine {ink.line(engine.holder, limit=20)}"
-    return ink.own(f"{where}, late", "bad") if engine.late_s else ink.own(where)
+    return ink.own(f"✖ engine late {age(engine.late_s)}", "bad") if engine.late_s else ink.own(where)
 
 
 def mismatch(card: AccountCard) -> bool:
@@ -112,7 +111,7 @@ def alerts(board: Board | None, view: View, width: int) -> list[Content]:
         add(
             "watch",
             "‖",
-            f"PAUSED at {times.zoned(board.at)}: this is the past, collecting goes on. p shows the present.",
+            f"PAUSED at {times.zoned(board.at)}: this is the past. p shows the present.",
         )
     if view.silent:
         add(
@@ -125,7 +124,7 @@ def alerts(board: Board | None, view: View, width: int) -> list[Content]:
             add(
                 "bad",
                 "✖",
-                f"{card.account} is configured {card.mode.upper()} but its key proved {str(card.mode_proven).upper()}: nothing read with it is counted.",
+                f"{card.account}: configured {card.mode.upper()}, key proved {str(card.mode_proven).upper()}; nothing it reads is counted.",
             )
     engine = board.engine
     if engine.stopped and engine.stopped not in board.headline:

@@ -51,7 +51,9 @@ def columns(board: Board, times: Times, width: int) -> tuple[Column, ...]:
             Column("state", 13, lambda row: row.state),
             Column("account", max(7, account), lambda row: row.account),
         ]
-        tail.insert(0, Column("money at risk", 20, lambda row: money(row.money), right=True))
+        tail.insert(
+            0, Column("money at risk", 26 if width >= 130 else 16, lambda row: money(row.money), right=True)
+        )
     room = width - 2 - sum(column.width + len(GAP) for column in (*fixed, *tail)) - len(GAP)
     # The phrase that says how it stands is the one that must not be cut; the full title is below the table.
     told = min(46, room // 2) if wide else min(32, room * 56 // 100)
@@ -63,7 +65,8 @@ def columns(board: Board, times: Times, width: int) -> tuple[Column, ...]:
             "status, next",
             told,
             lambda row: (
-                ("! " if row.needs_human else "") + (status if wide else short_status)(row, times, board.at)
+                ("! " if row.needs_human else "")
+                + (status if told >= 46 else short_status)(row, times, board.at)
             ),
         ),
         *tail,

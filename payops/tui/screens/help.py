@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import textwrap
+
 from textual import events
 from textual.app import ComposeResult
 from textual.containers import VerticalScroll
@@ -24,22 +26,30 @@ SIGNS: tuple[tuple[str, str], ...] = (
 )
 
 
-def page() -> list[Content]:
-    """Every key with what it does."""
+def page(width: int) -> list[Content]:
+    """Every key with what it does, wrapped under its own column."""
     lines = [ink.own("What is asked of payops", "accent")]
     for action in ACTIONS:
-        lines.append(_row(action.key or "ctrl+p", action.title, action.help))
+        lines += _row(action.key or "ctrl+p", action.title, action.help, width)
     lines += [ink.own(""), ink.own("The screen", "accent")]
-    lines += [_row(key.shown, key.title, key.help) for key in OWN]
-    lines += [_row(key, "", text) for key, text in ELSEWHERE]
+    for key in OWN:
+        lines += _row(key.shown, key.title, key.help, width)
+    for shown, text in ELSEWHERE:
+        lines += _row(shown, "", text, width)
     lines += [ink.own(""), ink.own("Signs", "accent")]
     lines += [ink.join((ink.own(f"  {sign:<28}"), ink.own(text, "dim"))) for sign, text in SIGNS]
     return lines
 
 
-def _row(key: str, title: str, text: str) -> Content:
-    shown = ink.own(f"  {key:<12}", "key")
-    return ink.join((shown, ink.own(f"{title:<17}" if title else ""), ink.own(text, "dim")))
+def _row(key: str, title: str, text: str, width: int) -> list[Content]:
+    indent = 28
+    first, *rest = textwrap.wrap(text, max(20, width - indent))
+    start = (
+        ink.join((ink.own(f"  {key:<9}", "key"), ink.own(f"{title:<17}")))
+        if title
+        else ink.own(f"  {key:<26}", "key")
+    )
+    return [ink.join((start, ink.own(first, "dim"))), *(ink.own(" " * indent + more, "dim") for more in rest)]
 
 
 class HelpModal(Modal):
@@ -53,7 +63,7 @@ class HelpModal(Modal):
         super().on_mount()
         self.query_one("#plan", Block).show_lines(
             [
-                *page(),
+                *page(min(110, self.app.size.width) - 6),
                 ink.own(""),
                 ink.join(
                     (

@@ -46,8 +46,12 @@ class IncidentScreen(WorkScreen):
         yield Line(id="head")
         yield Line(id="advice")
         with VerticalScroll(id="body"), Horizontal(id="columns"):
-            yield Vertical(id="left")
-            yield Vertical(id="right")
+            with Vertical(id="left"):
+                for _ in range(detail.LEFT_SECTIONS):
+                    yield Block(classes="section")
+            with Vertical(id="right"):
+                for _ in range(detail.RIGHT_SECTIONS):
+                    yield Block(classes="section")
         yield Block(id="result")
         yield KeyBar(KEYS, id="keys")
 
@@ -78,9 +82,8 @@ class IncidentScreen(WorkScreen):
             self.query_one("#alerts", Block).show_lines(header.alerts(board, app.view(), width))
             near = board.at if board else self._row.opened_at
             self.query_one("#head", Line).show(ink.lines(detail.head(self._row, app.times, near, width)))
-            self.query_one("#advice", Line).show(
-                ink.fit(below.keys(self._row)[0 : -len("  enter open")], width)
-            )
+            advice = below.looking(self._row) if board and board.view_only else below.keys(self._row, ())
+            self.query_one("#advice", Line).show(ink.fit(advice, width))
             self.query_one("#result", Block).show_lines(
                 [ink.fit(app.last_result, width)] if app.last_result else []
             )
@@ -129,12 +132,8 @@ class IncidentScreen(WorkScreen):
         self._fill(right, detail.right(self._detail, times, near))
 
     def _fill(self, column: Vertical, sections: Sequence[Section]) -> None:
-        """Reuse the blocks that are there, so that an update never loses the place one reads at."""
+        """The blocks are there from the start, so that an update never loses the place one reads at."""
         blocks = list(column.query_children(Block))
-        for _ in range(len(sections) - len(blocks)):
-            block = Block(classes="section")
-            column.mount(block)
-            blocks.append(block)
         for block, section in zip(blocks, sections, strict=False):
             title = [ink.own(section.title, "accent")] if section.title else []
             block.show_lines([*title, *section.lines])

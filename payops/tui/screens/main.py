@@ -64,10 +64,11 @@ class MainScreen(WorkScreen):
                 [ink.fit(app.last_result, width)] if app.last_result else []
             )
             self._show_selected()
-            half = width // 2 if width >= WIDE else width
+            left = width * 45 // 100 if width >= WIDE else width
+            right = width - left if width >= WIDE else width
             coming, told = self._rows_below()
-            self.query_one("#next", Line).show(ink.lines(below.upcoming(board, times, half, coming)))
-            self.query_one("#protocol", Line).show(ink.lines(below.protocol(board, half)[-told:]))
+            self.query_one("#next", Line).show(ink.lines(below.upcoming(board, times, left, coming)))
+            self.query_one("#protocol", Line).show(ink.lines(below.protocol(board, right)[-told:]))
 
     def _rows_below(self) -> tuple[int, int]:
         """Lines for the next work and for the protocol; the style sheet's heights are the same."""

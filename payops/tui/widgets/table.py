@@ -92,9 +92,7 @@ class IncidentTable(ScrollView, can_focus=True):
         if y == self._cursor:
             style += self.get_visual_style("table--cursor", partial=True)
             content = ink.join((ink.own(f"{CURSOR_MARK} ", "key"), content[2:]))
-        strips = ink.padded(content, width).render_strips(
-            width, 1, style, RenderOptions(self._get_style, self.styles)
-        )
+        strips = ink.padded(content, width).render_strips(width, 1, style, RenderOptions(self._get_style, {}))
         return strips[0] if strips else Strip.blank(width, self.rich_style)
 
     def action_move(self, by: int) -> None:
