@@ -8,14 +8,16 @@ from datetime import datetime
 
 import msgspec
 
-from payops.domain.errors import StoreError, UsageError
+from payops.domain.errors import LostRace, StoreError, UsageError
 from payops.domain.events import Facts
 from payops.providers.port import WebhookVerifier
 from payops.store import Store
+from payops.store.inbox import InboxRow
 from payops.text import safe_line
 
 log = logging.getLogger(__name__)
 BATCH = 200
+_NO_EVENTS_FAULT = (StoreError, LostRace)
 
 
 def process_inbox(store: Store, verifiers: Mapping[str, WebhookVerifier], now: datetime) -> int:
@@ -25,28 +27,49 @@ def process_inbox(store: Store, verifiers: Mapping[str, WebhookVerifier], now: d
     `StoreError` passes: when nothing can be written, no event is to blame.
     """
     processed = 0
-    tried: set[tuple[str, str]] = set()
-    while True:
-        rows = [row for row in store.inbox.pending(BATCH, now) if (row.account, row.event_id) not in tried]
-        if not rows:
-            return processed
+    tried: set[int] = set()
+    while rows := [row for row in store.inbox.pending(BATCH, now) if row.id not in tried]:
+        tried.update(row.id for row in rows)
+        readable: list[tuple[InboxRow, Facts]] = []
         for row in rows:
-            tried.add((row.account, row.event_id))
             try:
-                store.inbox.process(row, _facts(verifiers, row.account, row.body), now)
-                processed += 1
-            except StoreError:
-                raise
+                readable.append((row, _facts(verifiers, row)))
             except Exception as error:
-                log.warning("%s %s: not processed: %s", row.account, row.event_id, error)
-                store.inbox.fail(row, safe_line(error, limit=200), now)
+                _put_back(store, row, error, now)
+        if not readable:
+            continue
+        try:
+            processed += store.inbox.process_batch(readable, now)
+        except _NO_EVENTS_FAULT:
+            raise
+        except Exception:
+            processed += _singly(store, readable, now)
+    return processed
 
 
-def _facts(verifiers: Mapping[str, WebhookVerifier], account: str, body: str) -> Facts:
-    verifier = verifiers.get(account)
+def _singly(store: Store, batch: list[tuple[InboxRow, Facts]], now: datetime) -> int:
+    """One event that cannot be applied must not hold up its neighbours."""
+    processed = 0
+    for row, facts in batch:
+        try:
+            processed += store.inbox.process(row, facts, now)
+        except _NO_EVENTS_FAULT:
+            raise
+        except Exception as error:
+            _put_back(store, row, error, now)
+    return processed
+
+
+def _put_back(store: Store, row: InboxRow, error: Exception, now: datetime) -> None:
+    log.warning("%s %s: not processed: %s", row.account, row.event.event_id, safe_line(error))
+    store.inbox.fail(row, safe_line(error), now)
+
+
+def _facts(verifiers: Mapping[str, WebhookVerifier], row: InboxRow) -> Facts:
+    verifier = verifiers.get(row.account)
     if verifier is None:
-        raise UsageError(f"account {account!r} has no webhook secrets in the configuration any more")
-    payload = msgspec.json.decode(body)
+        raise UsageError(f"account {row.account!r} has no webhook secrets in the configuration any more")
+    payload = msgspec.json.decode(row.body)
     if not isinstance(payload, dict):
         raise ValueError("the stored body is no JSON object")
     return verifier.facts(payload)
