@@ -1,10 +1,15 @@
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from payops.rulebook import RuleFileErrors, load
+from payops.domain.incidents import FixAttempt, Incident
+from payops.rulebook import Applied, RuleFileErrors, RuleSet, apply, load
+from payops.signals.schema import SignalRow
+from payops.store import Store
 
 RULE = """\
 schema: payops.rule/v1
@@ -74,3 +79,82 @@ def mistakes(write):
         return [f"{error.line}:{error.column}: {error.message}" for error in caught.value.errors]
 
     return mistakes
+
+
+START = datetime(2026, 1, 15, 9, tzinfo=UTC)
+LABELS = {"account": "a", "provider": "stripe", "mode": "live", "endpoint": "shop", "topology": "observer"}
+
+
+class Rig:
+    """A store in memory and one rule set, fed with values at minutes."""
+
+    def __init__(self, rules: RuleSet) -> None:
+        self.rules = rules
+        self.store = Store.in_memory(START)
+
+    @staticmethod
+    def at(minute: float) -> datetime:
+        return START + timedelta(minutes=minute)
+
+    def row(self, minute: float, values: dict[str, Any], *, age_s: float = 0, **labels: str) -> SignalRow:
+        return SignalRow({**LABELS, **labels}, values, self.at(minute) - timedelta(seconds=age_s))
+
+    def tick(self, minute: float, signals: dict[str, Any], *, may_act: bool = True) -> Applied:
+        """`signals`: source → values of one fresh row, or a tuple of rows."""
+        rows = {
+            source: given if isinstance(given, tuple) else (self.row(minute, given),)
+            for source, given in signals.items()
+        }
+        return apply(self.store, self.rules, rows, self.at(minute), may_act=may_act)
+
+    def missing(self, minute: float, count: int | None, **more: Any) -> Applied:
+        return self.tick(minute, {"webhooks": {"missing": count}}, **more)
+
+    def only(self) -> Incident:
+        (incident,) = self.store.incidents.listing()
+        return incident
+
+    def state(self) -> str:
+        found = self.store.incidents.listing()
+        return found[0].state if found else "none"
+
+    def outcome(self, applied: Applied, rule: str = "events-missing") -> str:
+        (verdict,) = [verdict for verdict in applied.verdicts if verdict.rule.id == rule]
+        return verdict.outcome
+
+    def attempt(self, minute: float, *, by: str = "payops", effect: str = "external", **columns: Any) -> None:
+        """A fix attempt of the only incident, finished and verified unless said otherwise."""
+        incident = self.only()
+        n = len(self.store.incidents.attempts(incident.id)) + 1
+        self.store.incidents.start_attempt(
+            FixAttempt(
+                incident_id=incident.id,
+                n=n,
+                remedy="resend",
+                action="webhooks.resend_missing",
+                effect=effect,
+                by=by,
+                idempotency_key=f"key-{incident.id}-{n}",
+                plan="{}",
+                phase="applying",
+                started_at=self.at(minute),
+            ),
+            self.at(minute),
+        )
+        done = {"phase": "done", "outcome": "succeeded", "verified": True, "ended_at": self.at(minute)}
+        self.store.incidents.update_attempt(incident.id, n, self.at(minute), **(columns or done))
+
+
+@pytest.fixture
+def rig(rule_text, write):
+    """A rig on the text rule, with `replace` pairs applied; extra rule texts may follow."""
+
+    def rig(*replace: tuple[str, str], others: tuple[str, ...] = ()) -> Rig:
+        text = rule_text
+        for old, new in replace:
+            assert old in text
+            text = text.replace(old, new, 1)
+        paths = [write(text), *(write(other, f"other{i}.yaml") for i, other in enumerate(others))]
+        return Rig(load(paths))
+
+    return rig

@@ -156,6 +156,7 @@ def test_all_mistakes_of_all_files_are_reported_together(rule_text, write):
         (b"a: 1e999", "not finite"),
         (b"? [a, b]\n: c", "a key must be plain text"),
     ],
+    ids=lambda value: value[:20] if isinstance(value, bytes) else "",
 )
 def test_hostile_bytes_are_refused_at_once_and_in_words(mistakes, raw, says):
     started = time.process_time()
