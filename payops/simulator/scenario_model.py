@@ -1,0 +1,322 @@
+"""What a scenario file may say, as values: the world there is, what breaks in it, what is expected of payops."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Literal, get_args
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    field_validator,
+    model_validator,
+)
+
+from payops.domain.actions import BY_NAME
+from payops.domain.events import Topology
+from payops.domain.payments import Mode, Provider
+from payops.text import did_you_mean, safe_line
+
+from .cards import BRANDS, COUNTRIES, CURRENCIES
+from .declines import BY_CODE
+
+SCHEMA = "payops.scenario/v1"
+OWN_ENDPOINT = "payops"
+"""The name of payops's own webhook endpoint; every account has it."""
+OPERATORS: tuple[str, ...] = ("demo", "demo2")
+"""Who lives in every world; both hold all roles."""
+SIMULATED: tuple[Provider, ...] = ("stripe",)
+
+FaultKind = Literal[
+    "webhook_endpoint_disabled", "decline_surge", "key_revoked", "key_wrong_mode", "receiver_down"
+]
+FAULT_KINDS: tuple[FaultKind, ...] = get_args(FaultKind)
+FAULT_PARAMETERS: dict[FaultKind, tuple[str, ...]] = {
+    "webhook_endpoint_disabled": ("endpoint",),
+    "decline_surge": ("success_rate", "decline", "only"),
+    "key_revoked": (),
+    "key_wrong_mode": (),
+    "receiver_down": ("endpoint",),
+}
+RECEIVER_DOWN_LASTS = timedelta(minutes=10)
+
+_LONGEST = timedelta(days=400)
+_MOST_PAYMENTS = 5_000_000
+_YEARS = (2000, 2100)
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+_DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)([smhd])")
+
+
+def _duration(value: object) -> object:
+    if isinstance(value, timedelta):
+        return value
+    match = _DURATION.fullmatch(value) if isinstance(value, str) else None
+    if match is None:
+        raise ValueError(f"a duration is written 90s, 20m, 24h or 7d, got {safe_line(value, limit=40)!r}")
+    try:
+        duration = timedelta(**{_UNITS[match.group(2)]: float(match.group(1))})
+    except OverflowError:
+        duration = timedelta.max
+    if duration > _LONGEST:
+        raise ValueError(f"longer than {_LONGEST.days} days: {safe_line(value, limit=40)!r}")
+    return duration
+
+
+Duration = Annotated[timedelta, BeforeValidator(_duration)]
+
+
+def _one_of(value: str, known: tuple[str, ...], what: str) -> str:
+    if value not in known:
+        raise ValueError(
+            f"unknown {what} {safe_line(value, limit=60)!r}{did_you_mean(value, known)}; known: {', '.join(known)}"
+        )
+    return value
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class EndpointOptions(_Model):
+    """One webhook endpoint at the provider; the simulator plays the application behind any not named `payops`."""
+
+    name: str = Field(min_length=1, max_length=40, pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")
+    topology: Topology = "observer"
+    idempotent: bool = True
+
+
+class ProviderOptions(_Model):
+    """One account, its traffic, and what is stored for it."""
+
+    mode: Mode = "live"
+    payments_per_minute: float = Field(default=4.0, ge=0, le=600)
+    success_rate: float = Field(default=0.95, ge=0, le=1)
+    endpoints: tuple[EndpointOptions, ...] = ()
+    fallback_credential: bool = False
+    application_credential: bool = False
+    armed: bool = True
+
+    @field_validator("endpoints", mode="before")
+    @classmethod
+    def _as_tuple(cls, value: object) -> object:
+        return tuple(value) if isinstance(value, list) else value
+
+    @model_validator(mode="after")
+    def _different_names(self) -> ProviderOptions:
+        names = [endpoint.name for endpoint in self.endpoints]
+        if len(names) != len(set(names)):
+            raise ValueError("two endpoints have the same name")
+        return self
+
+    @property
+    def all_endpoints(self) -> tuple[EndpointOptions, ...]:
+        """The endpoints with payops's own, which is first where the file does not name it."""
+        if any(endpoint.name == OWN_ENDPOINT for endpoint in self.endpoints):
+            return self.endpoints
+        return (EndpointOptions(name=OWN_ENDPOINT), *self.endpoints)
+
+
+class Only(_Model):
+    """Which cards a fault touches; a field left out means all."""
+
+    card_brand: str | None = None
+    country: str | None = None
+    currency: str | None = None
+
+    @field_validator("card_brand")
+    @classmethod
+    def _brand(cls, value: str | None) -> str | None:
+        return None if value is None else _one_of(value, BRANDS, "card brand")
+
+    @field_validator("country")
+    @classmethod
+    def _country(cls, value: str | None) -> str | None:
+        return None if value is None else _one_of(value.upper(), COUNTRIES, "country")
+
+    @field_validator("currency")
+    @classmethod
+    def _currency(cls, value: str | None) -> str | None:
+        return None if value is None else _one_of(value.lower(), CURRENCIES, "currency")
+
+
+class Fault(_Model):
+    """Something that breaks. `at` and `until` count from the run's start; without `until` it lasts until fixed."""
+
+    kind: FaultKind
+    provider: Provider
+    at: Duration
+    until: Duration | None = None
+    endpoint: str = OWN_ENDPOINT
+    success_rate: float = Field(default=0.30, ge=0, le=1)
+    decline: str = "do_not_honor"
+    only: Only = Only()
+
+    @field_validator("kind", mode="before")
+    @classmethod
+    def _known(cls, value: object) -> object:
+        return _one_of(str(value), FAULT_KINDS, "fault kind")
+
+    @field_validator("decline")
+    @classmethod
+    def _decline(cls, value: str) -> str:
+        return _one_of(value, tuple(BY_CODE), "decline")
+
+    @model_validator(mode="after")
+    def _fits(self) -> Fault:
+        if self.until is not None and self.until <= self.at:
+            raise ValueError("until must be later than at")
+        allowed = {"kind", "provider", "at", "until", *FAULT_PARAMETERS[self.kind]}
+        foreign = sorted(self.model_fields_set - allowed)
+        if foreign:
+            takes = ", ".join(FAULT_PARAMETERS[self.kind]) or "none of its own"
+            raise ValueError(f"{self.kind} does not take {foreign[0]} (its parameters: {takes})")
+        return self
+
+    @property
+    def ends(self) -> timedelta | None:
+        """When it ends by itself, from the run's start; None = only when fixed."""
+        if self.until is None and self.kind == "receiver_down":
+            return self.at + RECEIVER_DOWN_LASTS
+        return self.until
+
+
+class Expect(_Model):
+    """One expected incident, or (`none_other`) that there is no incident besides those listed."""
+
+    none_other: Literal[True] | None = None
+    rule: str | None = None
+    provider: Provider | None = None
+    after: int | None = Field(default=None, ge=0)
+    within: Duration | None = None
+    by: Duration | None = None
+    state: Literal["open", "acknowledged", "resolved"] | None = None
+    level: int | None = Field(default=None, ge=1, le=4)
+    ended_as: (
+        Literal[
+            "fixed_by_payops",
+            "fixed_by_operator",
+            "self_healed",
+            "false_alarm",
+            "level_2",
+            "level_3",
+            "level_4",
+        ]
+        | None
+    ) = None
+    optional: bool = False
+
+    @model_validator(mode="after")
+    def _complete(self) -> Expect:
+        if self.none_other:
+            if self.model_fields_set != {"none_other"}:
+                raise ValueError("none_other: true stands alone on its line")
+        elif self.rule is None:
+            raise ValueError("rule: required: the id of the rule that must open (or write none_other: true)")
+        return self
+
+
+_ACTION_KEYS = ("at", "after_opening", "do", "rule", "provider", "by")
+
+
+class ScenarioAction(_Model):
+    """What an operator does in a run. `fields` are the words the action takes besides the incident."""
+
+    at: Duration | None = None
+    after_opening: Duration | None = None
+    do: str
+    rule: str | None = None
+    provider: Provider | None = None
+    by: str = OPERATORS[0]
+    fields: dict[str, str] = Field(default_factory=dict)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _words(cls, value: object) -> object:
+        if not isinstance(value, dict):
+            return value
+        words = {key: word for key, word in value.items() if key not in _ACTION_KEYS}
+        action = BY_NAME.get(str(value.get("do")))
+        if action is None:
+            return {key: word for key, word in value.items() if key in _ACTION_KEYS}
+        for key in words:
+            if key not in action.fields:
+                known = (*_ACTION_KEYS, *action.fields)
+                raise ValueError(f"{safe_line(key, limit=40)}: unknown key{did_you_mean(key, known)}")
+        return {**{key: word for key, word in value.items() if key in _ACTION_KEYS}, "fields": words}
+
+    @field_validator("do")
+    @classmethod
+    def _known(cls, value: str) -> str:
+        return _one_of(value, tuple(BY_NAME), "action")
+
+    @field_validator("by")
+    @classmethod
+    def _lives_here(cls, value: str) -> str:
+        return _one_of(value, OPERATORS, "operator")
+
+    @model_validator(mode="after")
+    def _when(self) -> ScenarioAction:
+        if (self.at is None) == (self.after_opening is None):
+            raise ValueError("needs exactly one of at and after_opening")
+        if self.rule is None and (self.after_opening is not None or BY_NAME[self.do].scope == "incident"):
+            raise ValueError(f"rule: required: which incident does {self.do} apply to?")
+        return self
+
+
+class Scenario(_Model):
+    """A whole world. `start` is the instant of the run's start, after the warm-up."""
+
+    schema_: Literal["payops.scenario/v1"] = Field(alias="schema")
+    name: str = Field(min_length=1, max_length=200)
+    seed: int = Field(default=1, ge=0)
+    start: datetime = datetime(2026, 1, 15, 9, 0, tzinfo=UTC)
+    warmup: Duration = timedelta(hours=24)
+    duration: Duration = timedelta(hours=1)
+    providers: dict[Provider, ProviderOptions] = Field(min_length=1)
+    faults: tuple[Fault, ...] = ()
+    expect: tuple[Expect, ...] = ()
+    actions: tuple[ScenarioAction, ...] = ()
+
+    @field_validator("faults", "expect", "actions", mode="before")
+    @classmethod
+    def _as_tuple(cls, value: object) -> object:
+        return tuple(value) if isinstance(value, list) else value
+
+    @field_validator("start", mode="before")
+    @classmethod
+    def _instant(cls, value: object) -> object:
+        if isinstance(value, datetime):
+            return value
+        try:
+            at = datetime.fromisoformat(str(value))
+        except ValueError as error:
+            raise ValueError(
+                f"an instant is written 2026-01-15T09:00:00Z, got {safe_line(value)!r}"
+            ) from error
+        if at.tzinfo is None:
+            raise ValueError("say which zone: write Z at the end for UTC")
+        if not _YEARS[0] <= at.year < _YEARS[1]:
+            raise ValueError(f"must lie between the years {_YEARS[0]} and {_YEARS[1]}")
+        return at.astimezone(UTC)
+
+    @model_validator(mode="after")
+    def _bounded(self) -> Scenario:
+        minutes = (self.warmup + self.duration).total_seconds() / 60
+        expected = sum(options.payments_per_minute for options in self.providers.values()) * minutes
+        if expected > _MOST_PAYMENTS:
+            raise ValueError(
+                f"about {expected:,.0f} payments, more than {_MOST_PAYMENTS:,}: "
+                "shorten warmup or duration, or lower payments_per_minute"
+            )
+        return self
+
+    def account(self, provider: Provider) -> str:
+        """The account's name: `PROVIDER-MODE`."""
+        return f"{provider}-{self.providers[provider].mode}"
+
+    @property
+    def accounts(self) -> dict[str, ProviderOptions]:
+        return {self.account(provider): options for provider, options in self.providers.items()}
