@@ -11,21 +11,26 @@ PURCHASE_EVENTS = ("charge.succeeded", "payment_intent.succeeded")
 """Events that each say once that a purchase was paid, in the order of preference."""
 
 
-def worth(events: Iterable[WebhookEvent]) -> tuple[Money, ...]:
-    """The paid purchases among `events`, per currency, largest first.
+def paid(events: Iterable[WebhookEvent]) -> list[WebhookEvent]:
+    """One event for each paid purchase among `events`.
 
-    A provider sends several events for one purchase; only one type of them is summed.
+    A provider sends several events for one purchase; only one type of them is taken.
     """
     events = list(events)
     for kind in PURCHASE_EVENTS:
-        paid = {
-            event.object_id or event.event_id: Money(event.amount_minor, event.currency.upper())
-            for event in events
-            if event.type == kind and event.amount_minor is not None and event.currency
-        }
-        if paid:
-            return totals(paid.values())
-    return ()
+        found = {event.object_id or event.event_id: event for event in events if event.type == kind}
+        if found:
+            return list(found.values())
+    return []
+
+
+def worth(events: Iterable[WebhookEvent]) -> tuple[Money, ...]:
+    """What the paid purchases among `events` are worth, per currency, largest first."""
+    return totals(
+        Money(event.amount_minor, event.currency.upper())
+        for event in paid(events)
+        if event.amount_minor is not None and event.currency
+    )
 
 
 def amounts(money: Iterable[Money]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Literal, get_args
@@ -32,6 +33,15 @@ class Draft:
     gateway: str
     request: str
     ack_within: timedelta
+
+    def edited(self, fields: Mapping[HandoffField, str]) -> Draft:
+        """The draft with the fields a person wrote anew."""
+        return Draft(
+            self.level,
+            self.to,
+            *(fields.get(field, getattr(self, field)) for field in FIELDS),
+            ack_within=self.ack_within,
+        )
 
 
 def fault_of(field: HandoffField, text: str) -> str | None:

@@ -1,0 +1,25 @@
+"""The level machine: who has the incident, what was handed over, and when it goes up.
+
+`tick` sends a handoff by itself when the frozen rule says so or nobody accepted the last one; the other
+functions are what people do. Every way up a level is a handoff: the store allows no other.
+"""
+
+from __future__ import annotations
+
+from .drafting import draft
+from .hurt import impact
+from .machine import tick
+from .people import accept, ack, assign, escalate, note, resolve, return_
+
+__all__ = [
+    "accept",
+    "ack",
+    "assign",
+    "draft",
+    "escalate",
+    "impact",
+    "note",
+    "resolve",
+    "return_",
+    "tick",
+]

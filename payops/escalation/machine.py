@@ -1,0 +1,199 @@
+"""The engine's side of the protocol: sends what is due, raises what nobody accepted, keeps the next step true."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+
+from payops.config import Settings
+from payops.domain.errors import LostRace
+from payops.domain.handoffs import Draft
+from payops.domain.incidents import FixAttempt, Handoff, Incident
+from payops.domain.policy import Policy, Step, parse_policy
+from payops.domain.roles import LEVEL_NAMES
+from payops.signals import SignalSet
+from payops.store import Store
+
+from .conditions import due, values_of, waiting
+from .drafting import for_step, step_for
+
+log = logging.getLogger(__name__)
+ACK_LASTS = {
+    "sev1": timedelta(hours=2),
+    "sev2": timedelta(hours=4),
+    "sev3": timedelta(hours=8),
+    "sev4": timedelta(hours=24),
+}
+"""How long an acknowledgement without an accepted handoff holds the clock."""
+LONGEST_CALL = timedelta(hours=24)
+
+
+def tick(store: Store, settings: Settings, signals: SignalSet, now: datetime) -> list[str]:
+    """Send every handoff that is due; returns the ids of the incidents handed over."""
+    sent = []
+    for incident in store.incidents.open_ones():
+        try:
+            if _step(store, settings, signals, incident, now):
+                sent.append(incident.id)
+        except LostRace as lost:
+            log.info("%s: %s", incident.id, lost)
+    return sent
+
+
+def send(
+    store: Store,
+    incident: Incident,
+    made: Draft,
+    now: datetime,
+    *,
+    by: str,
+    why: str = "",
+    origin: str = "engine",
+    patience: int = 1,
+) -> Incident:
+    """Put one handoff on its way. `patience` multiplies the time to accept it, for repeated calls."""
+    accept_by = now + min(made.ack_within * patience, max(LONGEST_CALL, made.ack_within))
+    handoff = Handoff(
+        incident_id=incident.id,
+        seq=0,
+        level=made.level,
+        to=made.to,
+        problem=made.problem,
+        attempted=made.attempted,
+        impact=made.impact,
+        gateway=made.gateway,
+        request=made.request,
+        sent_at=now,
+        sent_by=by,
+        accept_by=accept_by,
+    )
+    return store.incidents.add_handoff(
+        handoff,
+        incident,
+        now,
+        entry=f"{LEVEL_NAMES[made.level]}: {why}handed to {made.to}, to be accepted by {accept_by:%H:%M:%S} UTC",
+        origin=origin,
+        next_action=f"{made.to} accepts",
+        next_action_at=accept_by,
+    )
+
+
+def _step(store: Store, settings: Settings, signals: SignalSet, incident: Incident, now: datetime) -> bool:
+    policy = parse_policy(incident.policy)
+    attempts = store.incidents.attempts(incident.id)
+    handoffs = store.incidents.handoffs(incident.id)
+    incident = _expire_ack(store, incident, handoffs, now)
+    values = values_of(policy, incident, attempts, handoffs, signals, now)
+    step = _due_step(policy, incident, lambda each: due(each, policy, values))
+    if step is not None:
+        send(store, incident, for_step(store, settings, incident, step, now), now, by="payops")
+        return True
+    if _unanswered(incident, handoffs, now):
+        _raise_again(store, settings, policy, incident, handoffs, now)
+        return True
+    _keep_next_action(store, incident, attempts, handoffs, now)
+    return False
+
+
+def _due_step(policy: Policy, incident: Incident, holds: Callable[[Step], bool]) -> Step | None:
+    """The lowest step above the level reached whose condition holds; Level 4 only after Level 3."""
+    for step in policy.steps:
+        if step.level > incident.level and (step.level < 4 or incident.level == 3) and holds(step):
+            return step
+    return None
+
+
+def _unanswered(incident: Incident, handoffs: Sequence[Handoff], now: datetime) -> bool:
+    last = handoffs[-1] if handoffs else None
+    if last is None or last.accepted_at is not None or last.returned_at is not None:
+        return False
+    if last.accept_by is None or now < last.accept_by:
+        return False
+    taken = incident.acknowledged_at
+    return taken is None or taken < last.sent_at
+
+
+def _raise_again(
+    store: Store,
+    settings: Settings,
+    policy: Policy,
+    incident: Incident,
+    handoffs: Sequence[Handoff],
+    now: datetime,
+) -> None:
+    """Nobody accepted in time: first the backup of the same role, then up, but to Level 4 never by timer alone."""
+    last = handoffs[-1]
+    calls = 0
+    for handoff in reversed(handoffs):
+        if handoff.level != last.level or handoff.accepted_at is not None or handoff.returned_at is not None:
+            break
+        calls += 1
+    silent = f"not accepted by {last.to} until {last.accept_by:%H:%M:%S} UTC"
+    if last.level == 2 and calls >= 2:
+        step = step_for(policy, 3)
+        why = f"escalated by silence, {silent} ({calls} calls); "
+    else:
+        step = _same_step(policy, last)
+        why = f"{silent}; call {calls + 1}, to the backup of the role: "
+    made = for_step(store, settings, incident, step, now)
+    patience = 2 ** max(0, calls - 1) if last.level > 2 else 1
+    send(store, incident, made, now, by="payops", why=why, patience=patience)
+
+
+def _same_step(policy: Policy, last: Handoff) -> Step:
+    steps = policy.at_level(last.level)
+    return next((step for step in steps if step.role == last.to), step_for(policy, last.level))
+
+
+def _expire_ack(store: Store, incident: Incident, handoffs: Sequence[Handoff], now: datetime) -> Incident:
+    """An acknowledgement without an accepted handoff does not hold for ever."""
+    if incident.state != "acknowledged" or incident.acknowledged_at is None:
+        return incident
+    if handoffs and handoffs[-1].accepted_at is not None:
+        return incident
+    lasts = ACK_LASTS[incident.severity]
+    if now < incident.acknowledged_at + lasts:
+        return incident
+    return store.incidents.change(
+        incident,
+        now,
+        who="payops",
+        entry=f"the acknowledgement of {incident.acknowledged_by} expired: the incident is open again",
+        kind="ack_expired",
+        state="open",
+        acknowledged_at=None,
+        acknowledged_by=None,
+    )
+
+
+def _keep_next_action(
+    store: Store,
+    incident: Incident,
+    attempts: Sequence[FixAttempt],
+    handoffs: Sequence[Handoff],
+    now: datetime,
+) -> None:
+    """While Level 1 works its own line stands; afterwards the line says who is waited for."""
+    busy = any(attempt.phase != "done" for attempt in attempts)
+    over = incident.l1_exhausted_at is not None
+    if busy or waiting(incident) or not (over or handoffs):
+        return
+    what, at = _next_action(incident, handoffs)
+    if (what, at) != (incident.next_action, incident.next_action_at):
+        store.incidents.change(
+            incident, now, who="payops", entry="", kind="next_action", next_action=what, next_action_at=at
+        )
+
+
+def _next_action(incident: Incident, handoffs: Sequence[Handoff]) -> tuple[str, datetime | None]:
+    last = handoffs[-1] if handoffs else None
+    if last is None:
+        if incident.acknowledged_by:
+            return f"{incident.acknowledged_by} has it; escalate or resolve", None
+        return "waits for the rule's Level 2 condition, or a person", None
+    if last.returned_at is not None:
+        return f"answer {last.returned_by}: {last.question}", last.returned_at
+    if last.accepted_at is not None:
+        return f"{last.accepted_by} has it as {last.to}; resolves when its condition clears or by hand", None
+    return f"{last.to} accepts", last.accept_by

@@ -1,0 +1,237 @@
+"""What people do with an incident. Who may is judged before; here only whether it fits the state."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from payops.config import Settings
+from payops.domain.actions import CAUSES
+from payops.domain.errors import NotPossible
+from payops.domain.handoffs import FIELDS, HandoffField, fault_of
+from payops.domain.incidents import EndedAs, FixAttempt, Incident
+from payops.signals import SignalSet
+from payops.store import Store
+from payops.text import did_you_mean, safe_line, safe_text
+
+from .conditions import DECISION
+from .drafting import draft
+from .machine import send
+
+FALSE_ALARM = "false alarm"
+NOTHING = ("nothing", "self-healed", "it healed by itself")
+"""What `fixed` says when nobody fixed anything."""
+ORIGIN = "command"
+
+
+def ack(store: Store, incident_id: str, operator: str, now: datetime) -> str:
+    """`operator` has it: the clock of the handoff stands still until the acknowledgement expires."""
+    incident = _open(store, incident_id, "acknowledge")
+    if incident.acknowledged_by == operator:
+        raise NotPossible(f"{incident_id} is acknowledged by you already")
+    before = f", after {incident.acknowledged_by}" if incident.acknowledged_by else ""
+    store.incidents.change(
+        incident,
+        now,
+        who=operator,
+        entry=f"acknowledged by {operator}{before}",
+        kind="ack",
+        origin=ORIGIN,
+        state="acknowledged",
+        acknowledged_at=now,
+        acknowledged_by=operator,
+        owner=incident.owner or operator,
+    )
+    return f"{incident_id}: acknowledged by {operator}"
+
+
+def assign(store: Store, incident_id: str, to: str, operator: str, now: datetime) -> str:
+    """Give the incident an owner."""
+    incident = _open(store, incident_id, "assign")
+    owner = safe_line(to, limit=64).strip()
+    if not owner:
+        raise NotPossible(f"{incident_id}: assign to whom? Name a person")
+    if incident.owner == owner:
+        raise NotPossible(f"{incident_id} is assigned to {owner} already")
+    store.incidents.change(
+        incident,
+        now,
+        who=operator,
+        entry=f"assigned to {owner} by {operator}",
+        kind="assign",
+        origin=ORIGIN,
+        owner=owner,
+    )
+    return f"{incident_id}: assigned to {owner}"
+
+
+def note(store: Store, incident_id: str, text: str, operator: str, now: datetime) -> str:
+    """Add a line to the timeline, resolved incidents included."""
+    line = safe_text(text).strip()
+    if not line:
+        raise NotPossible(f"{incident_id}: the note is empty; say something")
+    store.incidents.note(incident_id, operator, line, now, origin=ORIGIN)
+    return f"{incident_id}: noted"
+
+
+def escalate(
+    store: Store,
+    settings: Settings,
+    incident_id: str,
+    fields: Mapping[str, str],
+    operator: str,
+    signals: SignalSet,
+    now: datetime,
+) -> str:
+    """Hand over to the next level, or answer a returned handoff at the same one.
+
+    `fields` are the five as the person edited them; one that is not there keeps its prefilled text, a blank or
+    empty-worded one is refused by name.
+    """
+    incident = _open(store, incident_id, "escalate")
+    handoffs = store.incidents.handoffs(incident_id)
+    last = handoffs[-1] if handoffs else None
+    made = draft(store, settings, incident, signals, now)
+    if last is not None and last.level == 4 and last.returned_at is None:
+        raise NotPossible(f"{incident_id} is at Level 4 already: the decision is the user's")
+    edited: dict[HandoffField, str] = {}
+    for field in FIELDS:
+        if field in fields:
+            text = safe_text(fields[field], limit=4000).strip()
+            fault = fault_of(field, text)
+            if fault is not None:
+                raise NotPossible(f"{incident_id}: {fault}")
+            edited[field] = text
+    made = made.edited(edited)
+    why = (
+        f"{operator} escalated; "
+        if incident.l1_exhausted_at
+        else f"{operator} escalated before Level 1 was over; "
+    )
+    incident = send(store, incident, made, now, by=operator, why=why, origin=ORIGIN)
+    by = f"{incident.next_action_at:%H:%M:%S} UTC" if incident.next_action_at else "soon"
+    return f"{incident_id}: handed to {made.to} (Level {made.level}), to be accepted by {by}"
+
+
+def accept(store: Store, incident_id: str, operator: str, now: datetime) -> str:
+    """Accept the handoff that waits: it is the operator's now."""
+    incident = _open(store, incident_id, "accept")
+    handoffs = store.incidents.handoffs(incident_id)
+    to = handoffs[-1].to if handoffs else ""
+    store.incidents.accept_handoff(
+        incident,
+        operator,
+        now,
+        entry=f"accepted by {operator} as {to}",
+        origin=ORIGIN,
+        next_action=f"{operator} has it as {to}; resolves when its condition clears or by hand",
+        next_action_at=None,
+    )
+    return f"{incident_id}: accepted by {operator} as {to}"
+
+
+def return_(store: Store, incident_id: str, question: str, operator: str, now: datetime) -> str:
+    """Return the handoff with a question; who sent it answers with a new one.
+
+    A Level 3 question that begins with `decision:` asks the user and opens the way to Level 4.
+    """
+    incident = _open(store, incident_id, "return")
+    asked = safe_text(question, limit=2000).strip()
+    if len(asked.removeprefix(DECISION).split()) < 2:
+        raise NotPossible(f"{incident_id}: return it with a question, in a sentence")
+    store.incidents.return_handoff(
+        incident,
+        operator,
+        asked,
+        now,
+        entry=f"returned by {operator}: {asked}",
+        origin=ORIGIN,
+        state="open",
+        acknowledged_at=None,
+        acknowledged_by=None,
+        next_action=f"answer {operator}: {asked}",
+        next_action_at=now,
+    )
+    return f"{incident_id}: returned with a question"
+
+
+def resolve(
+    store: Store, incident_id: str, cause: str, fixed: str, note: str, operator: str, now: datetime
+) -> str:
+    """Close the incident with a cause code and what fixed it.
+
+    It ends as `false_alarm` by that cause, as `level_N` at level N ≥ 2. At Level 1 it ends by whose verified
+    attempt there is, else as `fixed_by_operator` since the person states what fixed it, or as `self_healed`
+    when `fixed` says that nothing did.
+    """
+    incident = _open(store, incident_id, "resolve")
+    code = cause.strip().lower()
+    if code not in CAUSES:
+        raise NotPossible(
+            f"{incident_id}: unknown cause {safe_line(cause, limit=40)!r}{did_you_mean(code, CAUSES)}; "
+            f"one of: {', '.join(CAUSES)}"
+        )
+    what = safe_text(fixed).strip()
+    if not what and code != FALSE_ALARM:
+        raise NotPossible(
+            f"{incident_id}: fixed is empty: say what fixed it, or `nothing` when it healed by itself"
+        )
+    attempts = store.incidents.attempts(incident_id)
+    running = next((a for a in attempts if a.phase == "applying" and a.outcome != "unknown"), None)
+    if running is not None:
+        raise NotPossible(
+            f"{incident_id}: {running.remedy}, attempt {running.n}, is being applied: wait until it is read back"
+        )
+    ended = _ended_as(incident, code, what, attempts)
+    said = safe_text(note).strip()
+    with store.write():
+        for attempt in attempts:
+            if attempt.phase != "done":
+                _close(store, attempt, operator, now)
+        store.incidents.change(
+            incident,
+            now,
+            who=operator,
+            entry=f"resolved by {operator}: cause {code}; fixed by: {what or 'nothing to fix'}{f'; {said}' if said else ''}",
+            kind="resolve",
+            origin=ORIGIN,
+            state="resolved",
+            resolved_at=now,
+            ended_as=ended,
+            next_action="",
+            next_action_at=None,
+        )
+    return f"{incident_id}: resolved as {ended}"
+
+
+def _open(store: Store, incident_id: str, doing: str) -> Incident:
+    incident = store.incidents.get(incident_id)
+    if incident.state == "resolved":
+        raise NotPossible(f"cannot {doing} {incident_id}: it was resolved as {incident.ended_as}")
+    return incident
+
+
+def _ended_as(incident: Incident, cause: str, fixed: str, attempts: list[FixAttempt]) -> EndedAs:
+    if cause == FALSE_ALARM:
+        return "false_alarm"
+    if incident.level >= 2:
+        levels: dict[int, EndedAs] = {2: "level_2", 3: "level_3", 4: "level_4"}
+        return levels[incident.level]
+    verified = next((attempt for attempt in attempts if attempt.verified), None)
+    if verified is not None:
+        return "fixed_by_payops" if verified.by == "payops" else "fixed_by_operator"
+    return "self_healed" if fixed.lower().rstrip(".") in NOTHING else "fixed_by_operator"
+
+
+def _close(store: Store, attempt: FixAttempt, operator: str, now: datetime) -> None:
+    """An attempt that was not proved before a person closed the incident stays unproved."""
+    store.incidents.update_attempt(
+        attempt.incident_id,
+        attempt.n,
+        now,
+        phase="done",
+        ended_at=now,
+        outcome=attempt.outcome or "not_verified",
+        verified=False,
+        detail=f"{attempt.detail}; resolved by {operator} before it was verified".lstrip("; "),
+    )

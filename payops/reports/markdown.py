@@ -1,0 +1,124 @@
+"""The incident report as Markdown. Every word of others is escaped for it."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime, timedelta
+from functools import cache
+from typing import TYPE_CHECKING
+
+from payops.domain.gaps import amounts
+from payops.domain.incidents import Incident, Value
+from payops.domain.plans import plan_of
+from payops.domain.policy import parse_policy
+from payops.domain.roles import LEVEL_NAMES
+from payops.escalation import impact
+from payops.store import Store
+from payops.text import safe_line, safe_text
+
+if TYPE_CHECKING:
+    from jinja2 import Template
+
+ENDED = {
+    "fixed_by_payops": "fixed at Level 1 by payops",
+    "fixed_by_operator": "fixed at Level 1 by an operator",
+    "self_healed": "self-healed: nothing that was applied is proved to have fixed it",
+    "false_alarm": "a false alarm",
+    "level_2": "fixed at Level 2, peer consultation",
+    "level_3": "fixed at Level 3, strategic",
+    "level_4": "decided at Level 4, by the user",
+}
+_SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~!&])")
+_LIST_MARK = re.compile(r"^(\s*)([-+=]|\d+[.)])", re.MULTILINE)
+_LINK = re.compile(r"(?i)\b(https?|ftp|mailto|javascript|data)(:)|(www)(\.)")
+
+
+def incident_markdown(store: Store, incident_id: str, now: datetime) -> str:
+    """The report of one incident; `UsageError` when there is none of that id."""
+    with store.read():
+        incident = store.incidents.get(incident_id)
+        attempts = store.incidents.attempts(incident_id)
+        handoffs = store.incidents.handoffs(incident_id)
+        timeline = store.incidents.timeline(incident_id)
+        hurt = impact(store, incident, now)
+    policy = parse_policy(incident.policy)
+    return _template().render(
+        incident=incident,
+        attempts=[(attempt, plan_of(attempt.plan)) for attempt in attempts],
+        handoffs=handoffs,
+        timeline=timeline,
+        impact=hurt,
+        runbook=policy.runbook,
+        lasted=_lasted((incident.resolved_at or now) - incident.opened_at),
+        ending=_ending(incident),
+        level=LEVEL_NAMES[incident.level],
+        now=now,
+    )
+
+
+def escape(value: object) -> str:
+    """Text that Markdown shows as it is, on one line: no markup, no link, no HTML, no list."""
+    text = _SPECIAL.sub(r"\\\1", safe_line(value, limit=4000))
+    return _defused(_LIST_MARK.sub(r"\1\\\2", text))
+
+
+def escape_block(value: object) -> str:
+    """The same for a text of several lines, as a quotation."""
+    lines = safe_text(value, limit=8000).splitlines() or [""]
+    return "\n".join(f"> {escape(line)}".rstrip() for line in lines)
+
+
+def _defused(text: str) -> str:
+    """No renderer may turn a provider's URL into a link somebody clicks."""
+    return _LINK.sub(lambda found: f"{found[1] or found[3]}\\{found[2] or found[4]}", text)
+
+
+def show(value: Value | None) -> str:
+    """A term's value; unknown is said."""
+    if value is None:
+        return "unknown"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _utc(at: datetime | None) -> str:
+    return "not yet" if at is None else f"{at:%Y-%m-%d %H:%M:%S} UTC"
+
+
+def _ending(incident: Incident) -> str:
+    if incident.ended_as is not None:
+        return ENDED[incident.ended_as]
+    who = f", with {incident.owner}" if incident.owner else ""
+    return f"it has not ended: {incident.state}{who}"
+
+
+def _lasted(value: timedelta) -> str:
+    seconds = int(value.total_seconds())
+    hours, minutes = seconds // 3600, seconds % 3600 // 60
+    parts = [f"{hours} h"] * bool(hours) + [f"{minutes} min"] * bool(minutes) + [f"{seconds % 60} s"]
+    return " ".join(parts)
+
+
+@cache
+def _template() -> Template:
+    # Imported on first use: a report is the only thing that needs it.
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    environment = Environment(
+        loader=PackageLoader("payops.reports"),
+        # Markdown, not HTML: everything of others goes through the `md` filters, which a test enforces.
+        autoescape=False,  # noqa: S701
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters |= {
+        "md": escape,
+        "quote": escape_block,
+        "utc": _utc,
+        "show": show,
+        "amounts": amounts,
+    }
+    return environment.get_template("incident.md.j2")
