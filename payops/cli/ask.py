@@ -17,6 +17,7 @@ from payops.engine.board import CommandResult
 from .common import operator_name, settings_and_store
 
 if TYPE_CHECKING:
+    from payops.remedies import Runner
     from payops.store import Store
 
 WAIT_S = 30.0
@@ -42,7 +43,7 @@ def ask(
         if incident_id is not None:
             store.incidents.get(incident_id)
         now = utc_now()
-        number = store.commands.put(action, incident_id, dict(fields), who, "cli", now)
+        number = store.commands.put(action, incident_id, dict(fields), who or "", "cli", now)
         deadline = monotonic_s() + WAIT_S
         while True:
             if store.leases.holder(LEASE, utc_now()) is None:

@@ -55,15 +55,17 @@ def demo(
     if headless:
         ctx.exit(_headless(scenario, chosen, store_path, as_json, check))
     from payops.demo.live import LiveDemo
-    from payops.tui.launch import refuse_bad_terminal, show
+    from payops.simulator.scenario import OPERATORS
+    from payops.tui.terminal import require_terminal
 
-    refuse_bad_terminal()
-    live = LiveDemo(scenario_name, scenario, chosen, store_path)
     from .live import log_to
+    from .screen import show
 
+    require_terminal()
+    live = LiveDemo(scenario_name, scenario, chosen, store_path)
     log_to(live.log_path, bool(ctx.obj))
     try:
-        show(live.desk, live.desk.open)
+        show(live.desk, live.desk.open, OPERATORS[0])
     finally:
         live.close()
 
@@ -139,17 +141,15 @@ def simulate(
     receiver: str | None,
 ) -> None:
     """The simulated provider servers alone."""
-    from payops.simulator import scenario as scenarios
     from payops.simulator.serve import serve
 
-    scenario = scenarios.load(scenario_name)
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: stop.set())
     serve(
-        scenario,
+        scenario_name,
         port=port,
-        seed=scenario.seed if seed is None else seed,
+        seed=seed,
         state=state,
         write_config=write_config,
         receiver=receiver,

@@ -58,10 +58,12 @@ def run(ctx: click.Context, operator: str | None, config_path: str | None) -> No
     from payops.engine.deferred import DeferredDesk
     from payops.engine.live import open_desk, reserve_receiver
     from payops.engine.wiring import check_secrets, real_world
-    from payops.tui.launch import refuse_bad_terminal, show
+    from payops.tui.terminal import require_terminal
+
+    from .screen import show
 
     settings = config.load(config_path)
-    refuse_bad_terminal()
+    require_terminal()
     outside = real_world(settings)
     check_secrets(settings, outside)
     listener = reserve_receiver(settings)
@@ -71,7 +73,7 @@ def run(ctx: click.Context, operator: str | None, config_path: str | None) -> No
         lambda early: open_desk(store, settings, outside, operator_name(operator), early, listener)
     )
     try:
-        show(desk, desk.open)
+        show(desk, desk.open, operator_name(operator))
     finally:
         desk.close()
         store.close()

@@ -28,7 +28,7 @@ def headless_document(
     """Put together what the interface fixes; incidents in the order of their opening."""
     counted = [incident for incident in incidents if incident.challenge != "platform"]
     levels = Counter(str(incident.level) for incident in counted)
-    outcomes = Counter(incident.ended_as or "unfinished" for incident in counted)
+    outcomes: Counter[str] = Counter(incident.ended_as or "unfinished" for incident in counted)
     document: dict[str, Any] = {
         "scenario": scenario,
         "seed": seed,

@@ -15,19 +15,21 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from payops.clock import monotonic_s
+from payops.clock import from_epoch, monotonic_s
 from payops.config import Settings
+from payops.domain.catalogue import RULE_IDS
 from payops.domain.errors import UsageError
+from payops.domain.events import WebhookEvent
 from payops.domain.incidents import Incident
 from payops.engine.commands import Hands, Request, carry_out
 from payops.engine.engine import Engine
 from payops.engine.polls import StepPolls
 from payops.engine.wiring import Outside, build_engine, load_rules, open_providers, open_verifiers
-from payops.receiver import Receiver, serve
+from payops.receiver import Receiver, listen, serve
 from payops.rulebook import RuleSet
 from payops.signals import read
+from payops.simulator import ledger
 from payops.simulator.deliverer import Deliverer
-from payops.simulator.ledger import Ledger
 from payops.simulator.scenario import Scenario, ScenarioAction
 from payops.simulator.stripe_server import StripeServer
 from payops.simulator.world import PUBLIC_BASE, World
@@ -92,7 +94,7 @@ def run(
             seed=seed,
             simulated_seconds=int(scenario.duration.total_seconds()),
             wall_seconds=monotonic_s() - started,
-            payments=house.ledger.payments(),
+            payments=ledger.books(house.world).payments,
             webhooks=house.webhooks(),
             checks=checks if judged else None,
         )
@@ -107,14 +109,15 @@ class _House:
         self.clock = _Clock(scenario.start)
         self.world = World(scenario, seed, scenario.start)
         self.world.advance(scenario.start)
-        server = StripeServer(self.world)
-        server.start()
+        listener = listen("127.0.0.1", 0)
+        receiver_url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        server = StripeServer(self.world, receiver=receiver_url).start()
         stack.callback(server.stop)
-        urls = dict.fromkeys(scenario.providers, server.url)
+        urls: dict[str, str] = dict.fromkeys(scenario.providers, server.url)
         settings, secrets = world_settings(scenario, seed, urls, store_path)
         self.settings: Settings = settings
         self.rules: RuleSet = load_rules(settings)
-        check_rules(scenario, [rule.id for rule in self.rules])
+        check_rules(scenario, sorted({*RULE_IDS, *(rule.id for rule in self.rules)}))
         self.store = Store.open(store_path, now=scenario.start, seed=f"{scenario.name}/{seed}")
         stack.callback(self.store.close)
         outside = Outside(
@@ -126,10 +129,9 @@ class _House:
         self.outside = outside
         self.verifiers = open_verifiers(settings, outside, self.store)
         self.receiver = Receiver(self.store, self.verifiers, self.clock)
-        running = serve(self.receiver, host="127.0.0.1", port=0)
+        running = serve(self.receiver, sock=listener)
         stack.callback(running.stop)
-        self.deliverer = Deliverer(self.world, running.url)
-        stack.callback(self.deliverer.close)
+        self.deliverer = Deliverer(self.world, receiver_url)
         providers = open_providers(settings, outside, self.store)
         self.engine: Engine = build_engine(
             self.store,
@@ -141,12 +143,18 @@ class _House:
             self.rules,
         )
         stack.callback(self.engine.close)
-        self.ledger = Ledger(self.world)
         self.slots = {account: self.store.facts.active_slot(account) for account in providers}
-        for account, events in self.ledger.history().items():
-            self.store.inbox.import_seen(account, events, scenario.start)
+        for account in self.world.accounts:
+            self.store.inbox.import_seen(account, self._history(account), scenario.start)
         self.waiting = list(scenario.actions)
         self.snapshots: dict[timedelta, dict[str, Incident]] = {}
+
+    def _history(self, account: str) -> list[WebhookEvent]:
+        live = self.settings.account(account).mode == "live"
+        return [
+            WebhookEvent(account, event.id, event.type, from_epoch(event.at_ms / 1000), live)
+            for event in ledger.history(self.world, account)
+        ]
 
     def live(self, progress: Callable[[float], None]) -> None:
         start, end = self.scenario.start, self.scenario.start + self.scenario.duration
@@ -239,19 +247,18 @@ class _House:
 
     def webhooks(self) -> dict[str, int]:
         """Counted by the world's own books, and by what is in the inbox."""
-        counts = {
-            "generated": 0,
-            "delivered": 0,
-            "undelivered": 0,
-            "received": 0,
-            "processed": 0,
+        books = ledger.books(self.world)
+        received = processed = 0
+        for account in self.world.accounts:
+            generated = ledger.generated_ids(self.world, account)
+            received += len(generated & self.store.inbox.received_ids(account))
+            processed += len(generated & self.store.inbox.processed_ids(account))
+        return {
+            "generated": books.generated,
+            "delivered": books.delivered,
+            "undelivered": books.undelivered,
+            "received": received,
+            "processed": processed,
             "reconciled": 0,
+            "missing": books.generated - received,
         }
-        for account, generated in self.ledger.generated().items():
-            states = self.store.inbox.states(account, sorted(generated))
-            counts["generated"] += len(generated)
-            counts["delivered"] += self.ledger.delivered(account)
-            counts["undelivered"] += self.ledger.undelivered(account)
-            counts["received"] += len(states)
-            counts["processed"] += sum(state == "processed" for state in states.values())
-        return {**counts, "missing": counts["generated"] - counts["received"]}

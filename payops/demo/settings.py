@@ -9,8 +9,9 @@ from typing import Any
 from payops.config import Settings, parse
 from payops.domain.errors import UsageError
 from payops.domain.roles import OPERATOR_ROLES
-from payops.simulator import credentials
+from payops.simulator.keys import credentials
 from payops.simulator.scenario import OPERATORS, OWN_ENDPOINT, Scenario
+from payops.text import did_you_mean
 
 PUBLIC = "https://{provider}.sim"
 REMEDIES = ("enable-endpoint", "resend-missing", "switch-credential", "diagnose")
@@ -32,7 +33,7 @@ def world_settings(
     known = credentials(scenario, seed)
 
     def refer(account: str, name: str, value: str) -> str:
-        reference = f"env:SIM_{account}_{name}".upper().replace("-", "_")
+        reference = "env:" + f"SIM_{account}_{name}".upper().replace("-", "_")
         secrets[reference] = value
         return reference
 
@@ -95,8 +96,6 @@ def secret_of(secrets: Mapping[str, str], reference: str) -> str:
 
 def check_rules(scenario: Scenario, rule_ids: Sequence[str]) -> None:
     """Refuse a scenario that expects or acts on a rule that does not exist."""
-    from payops.text import did_you_mean
-
     named = [("expect", i, line.rule) for i, line in enumerate(scenario.expect)]
     named += [("actions", i, action.rule) for i, action in enumerate(scenario.actions)]
     for section, index, rule in named:

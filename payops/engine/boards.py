@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from typing import Literal
 
 from payops.clock import iso
 from payops.config import Settings
@@ -18,6 +19,7 @@ from .board import AccountCard, Board, EngineState, IncidentRow, Levels, NextIte
 from .cards import card
 from .polls import Timetable
 
+Tone = Literal["ok", "watch", "bad", "unknown"]
 LATE_AFTER_S = 30
 RECENT = timedelta(hours=24)
 LEASE = "engine"
@@ -34,8 +36,9 @@ def build(
     receiver: str,
     providers: Mapping[str, Provider] | None = None,
     timetable: Timetable | None = None,
+    trouble: str = "",
 ) -> Board:
-    """The board at `now`; `holder` is this process's name in the engine lease."""
+    """The board at `now`; `holder` is this process's name in the engine lease, `trouble` why a tick failed."""
     providers = providers or {}
     cards = tuple(
         card(store, settings, account, signals, now, providers.get(account.name), timetable)
@@ -50,8 +53,8 @@ def build(
         if incident.resolved_at is not None and now - incident.resolved_at <= RECENT
     ]
     recent.sort(key=lambda item: (item.resolved_at or now, item.id), reverse=True)
-    engine = engine_state(store, cards, now, holder=holder, receiver=receiver)
-    tone, headline = say(cards, rows, engine)
+    engine = engine_state(store, cards, now, holder=holder, receiver=receiver, trouble=trouble)
+    tone, headline = ("bad", trouble) if trouble else say(cards, rows, engine)
     known = settings.operator(operator)
     view_only = ""
     if operator is None:
@@ -80,7 +83,7 @@ def build(
 
 
 def engine_state(
-    store: Store, cards: Sequence[AccountCard], now: datetime, *, holder: str, receiver: str
+    store: Store, cards: Sequence[AccountCard], now: datetime, *, holder: str, receiver: str, trouble: str
 ) -> EngineState:
     """Who ticks, when last, and whether anything may act."""
     lease = store.leases.holder(LEASE, now)
@@ -95,12 +98,12 @@ def engine_state(
         late_s=late if late > LATE_AFTER_S else 0,
         stopped=f"{stop.who} at {iso(stop.at)}: {stop.reason}" if stop else None,
         armed=any(item.armed for item in cards),
-        audit_ok=store.switches.meta_get("audit_failing") is None,
+        audit_ok="audit" not in trouble,
         receiver=receiver,
     )
 
 
-def say(cards: Sequence[AccountCard], rows: Sequence[IncidentRow], engine: EngineState) -> tuple[str, str]:
+def say(cards: Sequence[AccountCard], rows: Sequence[IncidentRow], engine: EngineState) -> tuple[Tone, str]:
     """The headline: one sentence, the worst thing first."""
     if engine.stopped:
         return "bad", f"STOPPED by {engine.stopped}. No remedy acts; press R to resume."
@@ -195,7 +198,7 @@ def next_items(
         if incident.state != "resolved" and incident.next_action_at is not None and incident.next_action
     ]
     seen: set[str] = set()
-    for at, account, feed in timetable.next_reads() if timetable else ():
+    for at, account, feed in timetable.next_reads(now) if timetable else ():
         if account not in seen:
             seen.add(account)
             items.append(NextItem(at, f"read {feed} of {account}"))

@@ -8,6 +8,7 @@ from payops.clock import iso
 from payops.config import AccountSettings, Settings
 from payops.domain.incidents import Value
 from payops.providers.port import Provider
+from payops.remedies import armed_remedies
 from payops.signals.interval import wilson
 from payops.signals.schema import SignalRow, SignalSet
 from payops.store import Store
@@ -16,7 +17,7 @@ from .board import AccountCard, AccountState, Backlog, WindowRate
 from .budget import budget
 from .polls import Timetable
 
-WINDOWS = {"5m": timedelta(minutes=5), "1h": timedelta(hours=1), "24h": timedelta(hours=24)}
+WINDOWS = {"5m": 300, "1h": 3600, "24h": 86_400}
 SPARK_MINUTES = 60
 STALE_AFTER = timedelta(minutes=15)
 
@@ -42,9 +43,8 @@ def card(
     feeds = {state.feed: state for state in store.facts.feeds() if state.account == account.name}
     events = feeds.get("events")
     proof = store.facts.proof(account.name)
-    success = {
-        name: rate(*store.facts.window(account.name, now - span, now)) for name, span in WINDOWS.items()
-    }
+    windows = store.facts.windows(account.name, now, tuple(WINDOWS.values()))
+    success = {name: rate(window.n, window.succeeded) for name, window in zip(WINDOWS, windows, strict=True)}
     minutes = {
         at: (n, good)
         for at, n, good in store.facts.minutes(account.name, now - timedelta(minutes=SPARK_MINUTES + 1), now)
@@ -75,7 +75,7 @@ def card(
         worst = max(failing, key=lambda feed: feed.failures)
         problem = f"{worst.feed}: {worst.error_bucket}: {worst.error_message}"
         retry_at = min(
-            (at for at, name, _ in (timetable.next_reads() if timetable else []) if name == account.name),
+            (at for at, name, _ in (timetable.next_reads(now) if timetable else []) if name == account.name),
             default=None,
         )
     n_24h = success["24h"].n
@@ -108,17 +108,6 @@ def card(
         progress=events.progress if backfilling and events else None,
         sees=spec.sees if spec else "",
     )
-
-
-def armed_remedies(store: Store, settings: Settings, account: str) -> frozenset[str]:
-    """Remedies that may act on the account: by the configuration when its mode is `armed`, and by `payops arm`."""
-    configured = {
-        remedy
-        for entry in settings.arm
-        if settings.mode == "armed" and entry.account == account
-        for remedy in entry.remedies
-    }
-    return (frozenset(configured) | store.switches.armed(account)) - store.switches.disarmed(account)
 
 
 def _row(signals: SignalSet, source: str, account: str) -> dict[str, Value | None]:

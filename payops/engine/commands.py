@@ -121,7 +121,13 @@ def _note(hands: Hands, request: Request) -> str:
 
 
 def _fix(hands: Hands, request: Request) -> str:
-    return hands.runner.request_fix(_incident(request), request.operator, request.signals, request.now)
+    return hands.runner.request_fix(
+        _incident(request),
+        request.operator,
+        request.signals,
+        request.now,
+        seen=request.fields.get("plan_hash", ""),
+    )
 
 
 def _escalate(hands: Hands, request: Request) -> str:

@@ -71,9 +71,11 @@ class Engine:
         apply_rules(self.store, self.rules, signals, now, may_act=may_act)
         slots = {account: self.store.facts.active_slot(account) for account in self.providers}
         self.runner.tick(signals, now, may_act=may_act)
-        for account, slot in slots.items():
-            if self.store.facts.active_slot(account) != slot:
-                self.polls.timetable.soon(account)
+        switched = {
+            account for account, slot in slots.items() if self.store.facts.active_slot(account) != slot
+        }
+        for account in sorted(switched | self.runner.wants_reads):
+            self.polls.timetable.soon(account)
         escalation_tick(self.store, self.settings, signals, now)
         if full:
             self._full_ticks += 1

@@ -12,6 +12,7 @@ import os
 import socket
 import threading
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import datetime
 
 from payops.clock import Now, iso, utc_now
@@ -33,6 +34,7 @@ from .wiring import Outside, build_engine, load_rules, open_providers, open_veri
 log = logging.getLogger(__name__)
 LEASE_TTL_S = 15
 TICK_S = 2.0
+LONGEST_READ_S = 3600.0
 
 
 def process_name() -> str:
@@ -76,7 +78,6 @@ class EngineHost:
         self._verifiers: dict[str, WebhookVerifier] = {}
         self._providers: Mapping[str, Provider] = {}
         self._pool: ProviderPool | None = None
-        self._trouble = ""
         self._slots: dict[str, int] = {}
         self._tick_lock = threading.Lock()
 
@@ -87,7 +88,14 @@ class EngineHost:
         rules = load_rules(self.settings)
         self._providers = open_providers(self.settings, self._outside, self.store)
         self._pool = ProviderPool(self._providers)
-        polls = LivePolls(self.store, self._providers, self._now, self._pool.submit)
+        pool = self._pool
+        # A backfill is one job of many calls; each call has the adapter's own hard timeout.
+        polls = LivePolls(
+            self.store,
+            self._providers,
+            self._now,
+            lambda account, job: pool.submit(account, job, timeout_s=LONGEST_READ_S),
+        )
         self._verifiers = open_verifiers(self.settings, self._outside, self.store)
         self._receiver = Receiver(self.store, self._verifiers, self._now)
         if self._with_receiver and self._verifiers:
@@ -185,23 +193,35 @@ class EngineHost:
         with self._tick_lock:
             now = self._now()
             try:
-                self._hold_lease(now)
-                if self._lease is not None:
-                    ticked = self.engine.tick(now)
-                    self.store.switches.meta_set("last_tick_at", iso(now))
-                    signals = ticked.signals
-                    self._commands(signals, now)
-                    self._follow_slots()
-                else:
-                    signals = read(self.store, self.settings, now)
-                self._trouble = ""
-                self._publish(self._build(signals, now))
-            except PayopsError as error:
-                self._trouble = str(error)
-                log.error("tick: %s", error)
+                self._publish(self._build(self._work(now), now, ""))
             except Exception as error:
-                self._trouble = f"the last tick failed: {error}"
-                log.exception("tick")
+                known = isinstance(error, PayopsError)
+                log.error("tick: %s", error, exc_info=None if known else error)
+                self._show_trouble(
+                    str(error) if known else f"the last tick failed: {error}; see the log", now
+                )
+
+    def _work(self, now: datetime) -> SignalSet:
+        """One tick under the lease, or one look without it."""
+        self._hold_lease(now)
+        if self._lease is None:
+            return read(self.store, self.settings, now)
+        with self.store.fenced(self._lease):
+            signals = self.engine.tick(now).signals
+            self.store.switches.meta_set("last_tick_at", iso(now))
+            self._commands(signals, now)
+        self._follow_slots()
+        return signals
+
+    def _show_trouble(self, trouble: str, now: datetime) -> None:
+        """The screen must say it even when the store cannot be read: then on the last known picture."""
+        try:
+            board = self._build(read(self.store, self.settings, now), now, trouble)
+        except Exception:
+            if self._board is None:
+                return
+            board = replace(self._board, headline=trouble, tone="bad")
+        self._publish(board)
 
     def _hold_lease(self, now: datetime) -> None:
         if self._lease is not None:
@@ -230,7 +250,7 @@ class EngineHost:
                 self._slots[account] = active
                 self._verifiers.update(open_verifiers(self.settings, self._outside, self.store))
 
-    def _build(self, signals: SignalSet, now: datetime) -> Board:
+    def _build(self, signals: SignalSet, now: datetime, trouble: str) -> Board:
         return build(
             self.store,
             self.settings,
@@ -241,6 +261,7 @@ class EngineHost:
             receiver=self.receiver_url,
             providers=self._providers,
             timetable=self.engine.polls.timetable,
+            trouble=trouble,
         )
 
     def _publish(self, board: Board) -> None:

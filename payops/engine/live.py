@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from payops.clock import utc_now
 from payops.config import Settings
-from payops.domain.errors import UsageError
+from payops.receiver import listen
 from payops.signals import read
 from payops.store import Store
 
@@ -23,18 +23,7 @@ def reserve_receiver(settings: Settings) -> socket.socket | None:
     """The receiver's port, taken now so that a port in use is said before anything starts; None without webhooks."""
     if not any(account.webhook_secrets for account in settings.accounts):
         return None
-    host, port = settings.receiver.host, settings.receiver.port
-    taken = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
-    taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        taken.bind((host, port))
-    except OSError as error:
-        taken.close()
-        raise UsageError(
-            f"receiver: {host}:{port} cannot be used: {error.strerror}; "
-            "stop what listens there or set another [receiver] port"
-        ) from error
-    return taken
+    return listen(settings.receiver.host, settings.receiver.port)
 
 
 def open_desk(

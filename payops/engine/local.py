@@ -85,7 +85,7 @@ class StoreDesk:
 
     def submit(self, action: str, incident_id: str | None, fields: Mapping[str, str]) -> CommandResult:
         command = self._store.commands.put(
-            action, incident_id, dict(fields), self._operator, self._origin, self._now()
+            action, incident_id, dict(fields), self._operator or "", self._origin, self._now()
         )
         self._boards.wake()
         deadline = monotonic_s() + WAIT_S

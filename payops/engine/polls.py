@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
+from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -63,15 +64,16 @@ class Timetable:
     def __init__(self, store: Store, providers: Mapping[str, Provider]) -> None:
         self._store = store
         self._providers = providers
-        self._next: dict[tuple[str, str], datetime] = {}
+        self._read: dict[tuple[str, str], tuple[datetime, timedelta, bool]] = {}
+        """(account, feed) → when it was read, what to wait, and whether the budget may stretch that."""
         self._budgets: dict[str, tuple[datetime, Budget]] = {}
 
     def budget(self, account: str, now: datetime) -> Budget:
-        """The account's read budget, worked out anew every ten minutes."""
+        """The account's read budget, worked out anew every ten minutes and after each read of its events."""
         known = self._budgets.get(account)
-        if known is None or now - known[0] > timedelta(minutes=10) or now < known[0]:
-            n, _ = self._store.facts.window(account, now - timedelta(hours=24), now)
-            known = (now, budget(self._providers[account].feeds, n))
+        if known is None or not timedelta() <= now - known[0] <= timedelta(minutes=10):
+            day = self._store.facts.windows(account, now, (86_400,))[0]
+            known = (now, budget(self._providers[account].feeds, day.n))
             self._budgets[account] = known
         return known[1]
 
@@ -81,34 +83,42 @@ class Timetable:
         for account in sorted(self._providers):
             provider = self._providers[account]
             for spec in sorted(provider.feeds, key=lambda feed: feed.name):
-                at = self._next.get((account, spec.name))
+                at = self._next(account, spec.name, now)
                 # A clock that went back must not silence a feed until the old time comes again.
                 if at is None or now >= at or at - now > timedelta(days=1):
                     ready.append((provider, spec))
         return ready
 
+    def _next(self, account: str, feed: str, now: datetime) -> datetime | None:
+        known = self._read.get((account, feed))
+        if known is None:
+            return None
+        at, wait, stretches = known
+        return at + wait * self.budget(account, now).stretch if stretches else at + wait
+
     def done(self, provider: Provider, spec: FeedSpec, report: FeedReport, now: datetime) -> None:
         """Plan the feed's next reading after this report."""
+        wait = timedelta(seconds=spec.interval_s)
         if report.ok:
             if spec.name == "events":
                 self._budgets.pop(provider.account, None)
-            wait = timedelta(seconds=spec.interval_s * self.budget(provider.account, now).stretch)
         else:
             state = self._store.facts.feed(provider.account, spec.name)
             failures = min(state.failures if state else 1, 8)
-            wait = min(MAX_BACKOFF, timedelta(seconds=spec.interval_s * 2 ** (failures - 1)))
+            wait = min(MAX_BACKOFF, wait * 2 ** max(0, failures - 1))
             if report.error and report.error.retry_after_s:
                 wait = max(wait, timedelta(seconds=min(report.error.retry_after_s, 3600)))
-        self._next[provider.account, spec.name] = now + wait
+        self._read[provider.account, spec.name] = (now, wait, report.ok)
 
     def soon(self, account: str) -> None:
         """Read the account's feeds at the next tick: something there just changed."""
-        for key in [key for key in self._next if key[0] == account]:
-            del self._next[key]
+        for key in [key for key in self._read if key[0] == account]:
+            del self._read[key]
 
-    def next_reads(self) -> list[tuple[datetime, str, str]]:
+    def next_reads(self, now: datetime) -> list[tuple[datetime, str, str]]:
         """(when, account, feed), soonest first."""
-        return sorted((at, account, feed) for (account, feed), at in self._next.items())
+        planned = [(self._next(account, feed, now), account, feed) for account, feed in self._read]
+        return sorted((at, account, feed) for at, account, feed in planned if at is not None)
 
 
 class Polls(Protocol):
@@ -147,7 +157,7 @@ class LivePolls:
         store: Store,
         providers: Mapping[str, Provider],
         now: Now,
-        submit: Callable[[str, Callable[[], FeedReport]], object],
+        submit: Callable[[str, Callable[[], FeedReport]], Future[FeedReport]],
     ) -> None:
         self.timetable = Timetable(store, providers)
         self._store = store
@@ -171,22 +181,25 @@ class LivePolls:
             key = (provider.account, spec.name)
             if key not in self._running and self._open:
                 self._running.add(key)
-                self._submit(provider.account, self._job(provider, spec))
+                self._read(provider, spec)
         return self._answered >= self._wanted
 
-    def _job(self, provider: Provider, spec: FeedSpec) -> Callable[[], FeedReport]:
-        def read() -> FeedReport:
-            report = FeedReport(provider.account, spec.name, False, 0, 0, 0)
-            try:
-                report = read_feed(self._store, provider, spec.name, self._now, lambda: self._open)
-            except Exception:
-                # Whatever went wrong, the feed must be read again: a feed stuck as running is silent for ever.
-                log.exception("%s %s: the poll failed unexpectedly", provider.account, spec.name)
-            finally:
-                self._finished.append((provider, spec, report))
-            return report
+    def _read(self, provider: Provider, spec: FeedSpec) -> None:
+        def job() -> FeedReport:
+            return read_feed(self._store, provider, spec.name, self._now, lambda: self._open)
 
-        return read
+        def finished(future: Future[FeedReport]) -> None:
+            # Whatever went wrong, the feed must be read again: a feed stuck as running is silent for ever.
+            error = future.exception()
+            if error is None:
+                report = future.result()
+            else:
+                log.error("%s %s: the poll failed: %s", provider.account, spec.name, error, exc_info=error)
+                known = error if isinstance(error, ProviderError) else None
+                report = FeedReport(provider.account, spec.name, False, 0, 0, 0, known)
+            self._finished.append((provider, spec, report))
+
+        self._submit(provider.account, job).add_done_callback(finished)
 
     def close(self) -> None:
         self._open = False

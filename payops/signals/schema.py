@@ -58,7 +58,10 @@ SOURCES: dict[str, Source] = {
                 "rate_15m": Field("double", "their acceptance, 0..1"),
                 "n_1h": Field("int", "first attempts in the last hour"),
                 "rate_1h": Field("double", "their acceptance, 0..1"),
-                "n_baseline": Field("int", "first attempts in the 24 hours before the last 2"),
+                "n_baseline": Field(
+                    "int",
+                    "first attempts in the 24 hours before the judged ones (the last 2 hours, less while history is short)",
+                ),
                 "expected": Field(
                     "double", "acceptance expected from the baseline, its lower bound while history is short"
                 ),

@@ -13,8 +13,10 @@ from .evidence import drop_evidence
 from .interval import Z_ONE_SIDED_95, wilson
 from .schema import SignalRow
 
-RECENT = timedelta(hours=2)
+LONGEST_RECENT = timedelta(hours=2)
+SHORTEST_RECENT = timedelta(minutes=30)
 BASELINE = timedelta(hours=24)
+WINDOWS = {"5m": 300, "15m": 900, "1h": 3600}
 MOST = 2_000
 LEAST_BASELINE = 50
 """Below this many payments of history the expected acceptance is unknown."""
@@ -30,9 +32,16 @@ class Baseline:
     per_30_days: float
 
 
+def recent(store: Store, account: str, now: datetime) -> timedelta:
+    """How much of the past is judged rather than learned from: 2 hours, less while history is short."""
+    first = store.facts.first_seen_at(account)
+    history = now - first if first else timedelta()
+    return max(SHORTEST_RECENT, min(LONGEST_RECENT, history / 4))
+
+
 def baseline(store: Store, account: str, now: datetime) -> Baseline | None:
-    """The account's acceptance over the 24 hours before the last 2; None while history is too short."""
-    end = now - RECENT
+    """The account's acceptance over the 24 hours before what is judged; None while history is too short."""
+    end = now - recent(store, account, now)
     counts = store.facts.minutes(account, end - BASELINE, end)
     n = sum(count for _, count, _ in counts)
     succeeded = sum(good for _, _, good in counts)
@@ -46,21 +55,21 @@ def baseline(store: Store, account: str, now: datetime) -> Baseline | None:
 def row(store: Store, account: AccountSettings, now: datetime) -> SignalRow:
     """The `success` signal of one account."""
     values: dict[str, Value | None] = {}
-    for name, minutes in (("5m", 5), ("15m", 15), ("1h", 60)):
-        n, good = store.facts.window(account.name, now - timedelta(minutes=minutes), now)
-        values[f"n_{name}"] = n
-        values[f"rate_{name}"] = good / n if n else None
+    windows = dict(zip(WINDOWS, store.facts.windows(account.name, now, tuple(WINDOWS.values())), strict=True))
+    for name, window in windows.items():
+        values[f"n_{name}"] = window.n
+        values[f"rate_{name}"] = window.succeeded / window.n if window.n else None
     expected = baseline(store, account.name, now)
     values["n_baseline"] = expected.n if expected else 0
     values["expected"] = expected.share if expected else None
     values["evidence"] = values["lost_1h"] = None
     if expected:
-        attempts = store.facts.first_attempts(account.name, now - RECENT, MOST)
+        attempts = store.facts.first_attempts(account.name, now - recent(store, account.name, now), MOST)
         values["evidence"] = drop_evidence(
             (attempt.succeeded for attempt in attempts), expected.failure_upper, expected.per_30_days
         )
-        n, good = store.facts.window(account.name, now - timedelta(hours=1), now)
-        values["lost_1h"] = max(0.0, (n - good) - n * (1 - expected.share))
+        hour = windows["1h"]
+        values["lost_1h"] = max(0.0, hour.n * expected.share - hour.succeeded)
     state = store.facts.feed(account.name, "events")
     inbox = store.inbox.counts(account.name, now)
     known = [at for at in (state.data_as_of if state else None, inbox.last_received_at) if at]

@@ -88,11 +88,9 @@ def webhook_row(
 ) -> SignalRow:
     """The `webhooks` signal of one configured endpoint."""
     gap = missing(store, account, endpoint, now)
-    undelivered_feed = store.facts.feed(account.name, "undelivered")
+    told = store.facts.undelivered_seen_at(account.name) is not None
     values: dict[str, Value | None] = {
-        "undelivered": len(store.facts.undelivered(account.name))
-        if undelivered_feed and undelivered_feed.ok_at
-        else None,
+        "undelivered": store.facts.undelivered_count(account.name)[0] if told else None,
         "missing": gap.count if gap else None,
         "missing_oldest_s": None
         if gap is None

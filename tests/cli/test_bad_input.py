@@ -1,0 +1,172 @@
+"""What goes wrong at the command line is one clear line and an exit code, never a traceback."""
+
+from __future__ import annotations
+
+import os
+import socket
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PAYOPS = [sys.executable, "-m", "payops"]
+CONFIG = """
+schema = "payops.config/v1"
+store = "payops.db"
+[receiver]
+port = {port}
+[[operators]]
+name = "ana"
+roles = ["operator"]
+[[operators]]
+name = "vic"
+roles = ["viewer"]
+[[accounts]]
+name = "stripe-live"
+provider = "stripe"
+mode = "live"
+api_key = "file:key"
+api_base = "http://127.0.0.1:9"
+webhook_secrets = ["file:key"]
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "payops.toml").write_text(CONFIG.format(port=0))
+    key = tmp_path / "key"
+    key.write_text("rk_live_1234567890abcdefghijkl")
+    key.chmod(0o600)
+    return tmp_path
+
+
+def payops(folder: Path, *args: str, **env: str) -> subprocess.CompletedProcess[str]:
+    clean = {key: value for key, value in os.environ.items() if not key.startswith("PAYOPS_")}
+    return subprocess.run(
+        [*PAYOPS, *args],
+        cwd=folder,
+        env={**clean, **env},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def fails(done: subprocess.CompletedProcess[str], code: int, *words: str) -> None:
+    assert done.returncode == code, done.stderr
+    lines = done.stderr.strip().splitlines()
+    assert len(lines) == 1, done.stderr
+    assert "Traceback" not in done.stderr
+    for word in words:
+        assert word in lines[0], lines[0]
+
+
+def test_no_configuration_says_how_to_get_one(tmp_path: Path) -> None:
+    fails(payops(tmp_path, "status"), 2, "payops init")
+
+
+def test_an_unknown_command_gets_a_suggestion(folder: Path) -> None:
+    fails(payops(folder, "statsu"), 2, "statsu", "did you mean 'status'")
+
+
+def test_init_writes_once_and_never_overwrites(tmp_path: Path) -> None:
+    assert payops(tmp_path, "init").returncode == 0
+    before = (tmp_path / "payops.toml").read_bytes()
+    fails(payops(tmp_path, "init"), 2, "exists already")
+    assert (tmp_path / "payops.toml").read_bytes() == before
+
+
+def test_a_store_that_is_no_store_is_left_alone(folder: Path) -> None:
+    store = folder / "payops.db"
+    store.write_text("shopping list\n" * 200)
+    store.chmod(0o600)
+    fails(payops(folder, "status"), 2, "payops.db")
+    assert store.read_text().startswith("shopping list")
+
+
+def test_a_newer_store_is_not_touched(folder: Path) -> None:
+    assert payops(folder, "status").returncode == 0
+    store = folder / "payops.db"
+    database = sqlite3.connect(store)
+    database.execute("PRAGMA user_version = 9999")
+    database.commit()
+    database.close()
+    before = store.read_bytes()
+    fails(payops(folder, "status"), 2, "newer")
+    assert store.read_bytes() == before
+
+
+def test_a_port_in_use_is_named(folder: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        fails(payops(folder, "receive", "--port", str(port)), 2, str(port), "in use")
+
+
+def test_a_missing_secret_is_named_and_not_guessed(folder: Path) -> None:
+    (folder / "key").unlink()
+    fails(payops(folder, "poll"), 2, "file:key")
+
+
+def test_an_unknown_incident_and_an_unknown_account(folder: Path) -> None:
+    fails(payops(folder, "incidents", "show", "inc-9"), 2, "inc-9")
+    fails(payops(folder, "poll", "--account", "stripe-liv"), 2, "did you mean 'stripe-live'")
+
+
+def test_acting_needs_a_listed_operator_with_a_role(folder: Path) -> None:
+    fails(payops(folder, "stop"), 1, "--operator")
+    fails(payops(folder, "stop", "--operator", "anna"), 1, "did you mean 'ana'")
+    fails(payops(folder, "stop", PAYOPS_OPERATOR="vic"), 1, "viewer")
+    done = payops(folder, "stop", "--reason", "test", "--operator", "ana")
+    assert done.returncode == 0, done.stderr
+
+
+def test_stop_survives_and_is_shown_and_audited(folder: Path) -> None:
+    payops(folder, "stop", "--reason", "night", "--operator", "ana")
+    assert "STOPPED by ana" in payops(folder, "status").stdout
+    assert payops(folder, "audit", "verify").returncode == 0
+    assert payops(folder, "resume", "--operator", "ana").returncode == 0
+    assert "STOPPED" not in payops(folder, "status").stdout
+
+
+def test_an_unreachable_provider_is_a_bad_answer_not_a_crash(folder: Path) -> None:
+    done = payops(folder, "poll", "--json")
+    assert done.returncode == 1
+    assert '"network": 1' in done.stdout
+    assert done.stderr == ""
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("schema: payops.scenario/v1\nname: x\nproviders: {stripe: {}}\nfaults: [{kind: decline_surg, provider: stripe, at: 1m}]\n", ["decline_surge"]),
+        ("schema: payops.scenario/v1\nname: x\nprovidrs: {}\n", ["providrs", "providers"]),
+        ("schema: payops.scenario/v1\nname: x\nproviders: {stripe: {}}\nexpect: [{rule: no-such-rule}]\n", ["no-such-rule"]),
+    ],
+)  # fmt: skip
+def test_a_scenario_with_a_typo(folder: Path, text: str, words: list[str]) -> None:
+    (folder / "bad.yaml").write_text(text)
+    fails(payops(folder, "demo", "--headless", "--scenario", "bad.yaml", "--json"), 2, *words)
+
+
+def test_a_screen_without_a_terminal_is_refused_with_an_alternative(folder: Path) -> None:
+    fails(payops(folder, "run"), 2, "terminal", "payops status")
+    fails(payops(folder, "demo"), 2, "terminal")
+
+
+def test_debug_gives_the_traceback(tmp_path: Path) -> None:
+    done = payops(tmp_path, "status", "--debug")
+    assert "Traceback" in done.stderr
+
+
+def test_a_bad_rule_file_names_its_place(folder: Path) -> None:
+    rule = folder / "bad.yaml"
+    rule.write_text("schema: payops.rule/v1\nid: x\nchalenge: api_auth\n")
+    done = payops(folder, "rules", "check", "bad.yaml")
+    assert done.returncode == 1
+    assert "bad.yaml:3" in done.stdout + done.stderr
+    assert "did you mean 'challenge'" in done.stdout + done.stderr
