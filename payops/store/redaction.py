@@ -8,8 +8,10 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from functools import lru_cache
+from typing import Literal, NamedTuple
 
 from payops.text import mask
 
@@ -49,7 +51,11 @@ _ISSUERS: tuple[tuple[str, str, range], ...] = (
 )
 _SEPARATORS = " \\-.\u00a0\u2009\u202f\u2010-\u2014_/\t"
 _DIGITS = re.compile(rf"(?<!\d)\d(?:[{_SEPARATORS}]{{0,2}}\d){{12,}}(?!\d)")
-_WORD = r"[0-9A-Za-z_\-]"
+_WORD_END, _WORD_START = re.compile(r"[0-9A-Za-z_\-]*$"), re.compile(r"^[0-9A-Za-z_\-]*")
+_GLUED_END, _GLUED_START = re.compile(r"[0-9A-Za-z]*$"), re.compile(r"^[0-9A-Za-z]*")
+_CARD_WORDS = frozenset(
+    {"card", "pan", "cc", "ccn", "number", "cardnumber", "nr", "no", "visa", "mc", "amex"}
+)
 _PROVIDER_ID = re.compile(r"(?:[a-z]{2,12}_)+(?:live_|test_)?(?=[0-9A-Za-z]*[A-Za-z])[0-9A-Za-z]{8,}")
 _HEX = re.compile(
     r"(?=.*[a-f])[0-9a-f]{20,}|[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.I
@@ -61,17 +67,15 @@ _CVV_TEXT = re.compile(
 )
 _KEY = re.compile(r"\b(?:sk|rk|ek)_(?:live|test)_[A-Za-z0-9_]{6,}")
 _SIGNING = re.compile(r"\bwhsec_[A-Za-z0-9_+/=]{6,}")
-_CLIENT_SECRET = re.compile(r"\b((?:pi|seti|cs|src|cuss|acss|si)_[A-Za-z0-9_]{4,}?)_secret_[A-Za-z0-9_]{4,}")
+_CLIENT_SECRET = re.compile(r"\b([a-z]{2,12}(?:_[A-Za-z0-9_]{4,}?)?)_secret_[A-Za-z0-9_]{6,}")
 _BEARER = re.compile(r"\b(Bearer|Basic)\s+[A-Za-z0-9\-._~+/$]{12,}=*", re.I)
 _TOKEN_SECRET = re.compile(r"\baccess_token\$(?:production|sandbox)\$[0-9a-z$]{8,}")
 _PEM = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.S)
 _EMAIL = re.compile(
     r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~\-]{1,64}@[A-Za-z0-9](?:[A-Za-z0-9\-]{0,62}\.)+[A-Za-z]{2,24}\b"
 )
-_SUSPICIOUS = re.compile(
-    r"@|\d(?:\D{0,2}\d){11}|(?:live|test)_|whsec|secret|bearer|basic|access_token|PRIVATE KEY|cv[cv]|csc|code",
-    re.I,
-)
+_DECIMAL = re.compile(r"\d{1,3}\.\d{7,}")
+_LONG = re.compile(rf"\d(?:[{_SEPARATORS}]{{0,2}}\d){{12}}")
 
 _CVV_FIELDS = frozenset(
     {
@@ -99,7 +103,6 @@ _SECRET_FIELDS = frozenset(
         "password",
         "accesstoken",
         "refreshtoken",
-        "authorization",
     }
 )
 # Fields whose numbers the provider defines: not card numbers, however they look. Not inside `metadata` and
@@ -111,8 +114,32 @@ _DECLARED = re.compile(
     re.I,
 )
 _MERCHANT_DEFINED = frozenset(
-    {"metadata", "description", "note", "notes", "custom_fields", "custom", "custom_id", "options"}
+    {
+        "metadata",
+        "custom_fields",
+        "custom",
+        "custom_id",
+        "order_id",
+        "invoice_id",
+        "reference_id",
+        "client_reference_id",
+        "options",
+        "note",
+        "notes",
+    }
 )
+
+
+class _Field(NamedTuple):
+    """What the name of a field says about its value."""
+
+    cvv: bool
+    track: bool
+    secret: bool
+    declared: bool
+    merchants: bool
+    harmless: bool
+    """The name itself needs no masking."""
 
 
 def redact(value: object) -> tuple[object, tuple[Finding, ...]]:
@@ -121,25 +148,30 @@ def redact(value: object) -> tuple[object, tuple[Finding, ...]]:
     Text that is a JSON object or array is masked field by field and comes back as JSON text; other text as
     free text; mappings and sequences (as `json.loads` makes them) as such values.
     """
-    found: list[Finding] = []
     if isinstance(value, str):
-        return _document(value, found), tuple(found)
+        return redact_body(value)
+    found: list[Finding] = []
     try:
-        return _value(value, "", "", True, found), tuple(found)
+        return _value(value, _NAMELESS, "", True, found), tuple(found)
     except RecursionError:
-        found.clear()
-        return _text(json.dumps(str(type(value).__name__)), "", found), tuple(found)
-
-
-def redact_text(text: str) -> str:
-    """Free text with everything secret masked."""
-    return _text(text, "", [])
+        return f"[{type(value).__name__} nested too deep]", ()
 
 
 def redact_body(body: str) -> tuple[str, tuple[Finding, ...]]:
     """A JSON document masked field by field; anything that is no JSON as free text."""
     found: list[Finding] = []
-    return _document(body, found), tuple(found)
+    if body.lstrip()[:1] in ("{", "["):
+        try:
+            masked = _value(json.loads(body), _NAMELESS, "", True, found)
+            return json.dumps(masked, separators=(",", ":")), tuple(found)
+        except (ValueError, RecursionError):
+            found.clear()
+    return _text(body, "", found), tuple(found)
+
+
+def redact_text(text: str) -> str:
+    """Free text with everything secret masked."""
+    return _text(text, "", [])
 
 
 def redact_name(text: str) -> str:
@@ -152,62 +184,66 @@ def email_hash(address: str) -> str:
     return f"[email {hashlib.sha256(address.strip().lower().encode()).hexdigest()[:16]}]"
 
 
-def _document(text: str, found: list[Finding]) -> str:
-    if text.lstrip()[:1] in ("{", "["):
-        try:
-            parsed = json.loads(text)
-            return json.dumps(_value(parsed, "", "", True, found), separators=(",", ":"))
-        except (ValueError, RecursionError):
-            found.clear()
-    return _text(text, "", found)
+@lru_cache(maxsize=4096)
+def _named(name: str) -> _Field:
+    plain = re.sub(r"[^a-z0-9]", "", name.lower())
+    return _Field(
+        plain in _CVV_FIELDS,
+        plain in _TRACK_FIELDS,
+        plain in _SECRET_FIELDS,
+        _DECLARED.fullmatch(name) is not None,
+        name in _MERCHANT_DEFINED,
+        _text(name, "", []) == name,
+    )
 
 
-def _value(value: object, name: str, path: str, declared: bool, found: list[Finding]) -> object:
+_NAMELESS = _Field(False, False, False, False, False, True)
+
+
+def _value(value: object, field: _Field, path: str, declared: bool, found: list[Finding]) -> object:
     """`declared`: the names here are the provider's, so a field called `id` holds an id."""
     if isinstance(value, str):
-        return _field(value, name, path, declared, found)
+        return _string(value, field, path, declared, found)
     if value is None or isinstance(value, bool | float):
         return value
     if isinstance(value, int):
-        return _number(value, name, path, declared, found)
+        return _number(value, field, path, declared, found)
     if isinstance(value, dict):
         masked: dict[object, object] = {}
         for key, inner in value.items():
             label = str(key)
+            named = _named(label)
+            if named.harmless and (inner is None or inner is True or inner is False):
+                masked[label] = inner  # most fields of a body: spare them the work
+                continue
             here = f"{path}.{label}" if path else label
-            own = _text(label, here, found) if _SUSPICIOUS.search(label) else label
-            masked[own] = _value(inner, label, here, declared and label not in _MERCHANT_DEFINED, found)
+            shown = label if named.harmless else _text(label, here, found)
+            theirs = declared and not named.merchants
+            masked[shown] = _value(inner, named, here, theirs, found)
         return masked
     if isinstance(value, list | tuple):
-        return [_value(item, name, f"{path}[{index}]", declared, found) for index, item in enumerate(value)]
+        return [_value(item, field, f"{path}[{i}]", declared, found) for i, item in enumerate(value)]
     return _text(str(value), path, found)
 
 
-def _plain(name: str) -> str:
-    return re.sub(r"[^a-z0-9]", "", name.lower())
-
-
-def _field(value: str, name: str, path: str, declared: bool, found: list[Finding]) -> str:
-    plain = _plain(name)
-    if plain in _CVV_FIELDS and re.fullmatch(r"\s*\d{3,4}\s*", value):
+def _string(value: str, field: _Field, path: str, declared: bool, found: list[Finding]) -> str:
+    if field.cvv and re.fullmatch(r"\s*\d{3,4}\s*", value):
         found.append(Finding("cvv", path))
         return "[cvv]"
-    if plain in _TRACK_FIELDS and re.search(r"\d{8}", value):
+    if field.track and re.search(r"\d{8}", value):
         found.append(Finding("track", path))
         return "[track]"
-    if plain in _SECRET_FIELDS and value and not value.startswith("[") and "…" not in value:
+    if field.secret and value not in ("", "[secret]"):
         found.append(Finding("secret", path))
         return "[secret]"
-    if not _SUSPICIOUS.search(value):
-        return _clean(value)
-    return _text(value, path, found, cards=not (declared and _DECLARED.fullmatch(name)))
+    return _text(value, path, found, cards=not (declared and field.declared))
 
 
-def _number(value: int, name: str, path: str, declared: bool, found: list[Finding]) -> object:
-    if _plain(name) in _CVV_FIELDS and 0 <= value <= 9999:
+def _number(value: int, field: _Field, path: str, declared: bool, found: list[Finding]) -> object:
+    if field.cvv and 0 <= value <= 9999:
         found.append(Finding("cvv", path))
         return "[cvv]"
-    if value < 10**12 or (declared and _DECLARED.fullmatch(name)):
+    if value < 10**12 or value >= 10**19 or (declared and field.declared):
         return value
     digits = str(value)
     if not _is_pan(digits):
@@ -217,45 +253,45 @@ def _number(value: int, name: str, path: str, declared: bool, found: list[Findin
 
 
 def _text(text: str, path: str, found: list[Finding], *, cards: bool = True, emails: bool = True) -> str:
-    text = _clean(text)
-    if not _SUSPICIOUS.search(text):
+    if not text.isascii() or "\x00" in text:
+        text = _clean(text)
+    if len(text) < 6:
         return text
 
-    def secret(match: re.Match[str]) -> str:
-        found.append(Finding("secret", path))
-        return mask(match.group(0))
+    def put(kind: Kind, instead: str) -> str:
+        found.append(Finding(kind, path))
+        return instead
 
-    def named(match: re.Match[str]) -> str:
-        found.append(Finding("secret", path))
-        return f"{match.group(1)} [secret]"
-
-    def address(match: re.Match[str]) -> str:
-        found.append(Finding("email", path))
-        return email_hash(match.group(0))
-
-    def cvv(match: re.Match[str]) -> str:
-        found.append(Finding("cvv", path))
-        return f"{match['name']}[cvv]"
-
-    def track(match: re.Match[str]) -> str:
-        found.append(Finding("track", path))
-        return "[track]"
-
-    def pan(match: re.Match[str]) -> str:
-        return _pan(match, path, found)
-
-    text = _PEM.sub(secret, text)
-    text = _CLIENT_SECRET.sub(named, text)
-    for pattern in (_KEY, _SIGNING, _TOKEN_SECRET):
-        text = pattern.sub(secret, text)
-    text = _BEARER.sub(named, text)
-    if emails:
-        text = _EMAIL.sub(address, text)
+    lower = text.lower()
+    if _hints_at_secret(lower):
+        text = _PEM.sub(lambda m: put("secret", "[secret]"), text)
+        text = _CLIENT_SECRET.sub(lambda m: put("secret", f"{m[1]}_secret_…"), text)
+        for pattern in (_KEY, _SIGNING, _TOKEN_SECRET):
+            text = pattern.sub(lambda m: put("secret", mask(m[0])), text)
+        text = _BEARER.sub(lambda m: put("secret", f"{m[1]} [secret]"), text)
+    if emails and "@" in text:
+        text = _EMAIL.sub(lambda m: put("email", email_hash(m[0])), text)
     if cards:
-        text = _TRACK.sub(track, text)
-        text = _CVV_TEXT.sub(cvv, text)
-        text = _DIGITS.sub(pan, text)
+        if "cv" in lower or "csc" in lower or "code" in lower:
+            text = _CVV_TEXT.sub(lambda m: put("cvv", f"{m['name']}[cvv]"), text)
+        if len(text) >= 13 and _LONG.search(text):
+            text = _TRACK.sub(lambda m: put("track", "[track]"), text)
+            text = _DIGITS.sub(lambda m: _pan(m, put), text)
     return text
+
+
+def _hints_at_secret(lower: str) -> bool:
+    # Spelled out: this runs for every string of every body, and a loop would triple its cost.
+    return (
+        "live_" in lower
+        or "test_" in lower
+        or "whsec_" in lower
+        or "_secret_" in lower
+        or "bearer" in lower
+        or "basic" in lower
+        or "access_token" in lower
+        or "private key" in lower
+    )
 
 
 def _clean(text: str) -> str:
@@ -265,37 +301,63 @@ def _clean(text: str) -> str:
     return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
 
 
-def _pan(match: re.Match[str], path: str, found: list[Finding]) -> str:
-    run = match.group(0)
-    before = re.search(rf"{_WORD}*$", match.string[max(0, match.start() - 64) : match.start()])
-    after = re.match(rf"{_WORD}*", match.string[match.end() : match.end() + 64])
-    word = (before.group(0) if before else "") + run + (after.group(0) if after else "")
-    if _PROVIDER_ID.fullmatch(word) or _HEX.fullmatch(word):
+def _pan(match: re.Match[str], put: Callable[[Kind, str], str]) -> str:
+    run, text = match[0], match.string
+    before, after = text[max(0, match.start() - 64) : match.start()], text[match.end() : match.end() + 64]
+    if before.endswith("+") or _DECIMAL.fullmatch(run):
+        return run  # a telephone number, a fraction
+    if " " not in run and _inside_an_id(run, before, after):
         return run
-    before_run = match.string[match.start() - 1 : match.start()]
-    if before_run == "+" or re.search(r"\d\.$", match.string[: match.start()][-2:]):
-        return run  # a telephone number; the digits after a decimal point
+    return _mask_run(run, put)
+
+
+def _mask_run(run: str, put: Callable[[Kind, str], str]) -> str:
     for start, end in _windows(run):
         digits = _digits_of(run[start:end])
         if _is_pan(digits):
-            found.append(Finding("pan", path))
-            return run[:start] + _masked_pan(digits) + run[end:]
+            return run[:start] + put("pan", _masked_pan(digits)) + _mask_run(run[end:], put)
     return run
 
 
+def _inside_an_id(run: str, before: str, after: str) -> bool:
+    """Digits that belong to a longer identifier: `ch_…`, a hash, `P-5ML4271244454362WXNWU5NQ`."""
+    word = _tail(_WORD_END, before) + run + _tail(_WORD_START, after)
+    if _PROVIDER_ID.fullmatch(word) or _HEX.fullmatch(word):
+        return True
+    left, right = _tail(_GLUED_END, before), _tail(_GLUED_START, after)
+    if left.lower() in _CARD_WORDS:
+        return False
+    return (
+        _mixed(left)
+        or (_has_letter(left) and _has_letter(right))
+        or (not left and _mixed(right) and len(right) > 8)
+    )
+
+
+def _tail(pattern: re.Pattern[str], text: str) -> str:
+    match = pattern.search(text)
+    return match[0] if match else ""
+
+
+def _has_letter(text: str) -> bool:
+    return any(character.isalpha() for character in text)
+
+
+def _mixed(text: str) -> bool:
+    return _has_letter(text) and any(character.isdigit() for character in text)
+
+
 def _windows(run: str) -> list[tuple[int, int]]:
-    """The stretches of a run of digits that may be one card number: the whole of it, else whole groups."""
-    groups = [match.span() for match in re.finditer(r"\d+", run)]
-    if len(groups) == 1:
-        return [(0, len(run))]
-    if all(end - start == 1 for start, end in groups):
-        return [(0, len(run))]
+    """The stretches of a run of digits that may be one card number: the whole of it, or whole groups."""
+    groups = [match.span() for match in re.finditer(r"\d+", run[:200])]
+    sizes = [end - start for start, end in groups]
+    if groups and all(size == 1 for size in sizes):
+        return [(groups[0][0], groups[-1][1])]
     return [
         (groups[first][0], groups[last][1])
         for first in range(len(groups))
-        for last in range(len(groups) - 1, first - 1, -1)
-        if all(end - start >= 2 for start, end in groups[first : last + 1])
-        and 13 <= sum(end - start for start, end in groups[first : last + 1]) <= 19
+        for last in range(min(len(groups), first + 9) - 1, first - 1, -1)
+        if min(sizes[first : last + 1]) >= 2 and 13 <= sum(sizes[first : last + 1]) <= 19
     ]
 
 
