@@ -27,6 +27,7 @@ def make_scenario(
     duration: str = "4h",
     options: str = "",
     success: float = 0.9,
+    mode: str = "live",
 ) -> Scenario:
     return scenarios.parse(
         f"""
@@ -37,7 +38,7 @@ start: 2026-01-15T09:00:00Z
 warmup: {warmup}
 duration: {duration}
 providers:
-  stripe: {{mode: live, payments_per_minute: {rate}, success_rate: {success}{options}}}
+  stripe: {{mode: {mode}, payments_per_minute: {rate}, success_rate: {success}{options}}}
 faults: {faults}
 """,
         "test.yaml",
