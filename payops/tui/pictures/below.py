@@ -15,7 +15,8 @@ from ..words import Times, money, plural, status
 def selected(board: Board | None, row: IncidentRow | None, times: Times, width: int) -> list[Content]:
     """Three lines on the incident under the cursor: what, how it stands, which keys."""
     if board is None or row is None:
-        return [ink.own(""), ink.own(""), ink.own("")]
+        hint = ink.join((ink.own(" "), ink.own("?", "key"), ink.own(" shows every key and sign", "dim")))
+        return [ink.own(""), ink.own(""), hint]
     what = ink.join(
         (ink.own(" "), ink.said(row.id, "strong"), ink.own("  "), ink.said(row.title, "strong", limit=300))
     )

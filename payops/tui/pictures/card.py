@@ -54,10 +54,7 @@ def _armed(card: AccountCard, room: int) -> Content:
 
 def rates(card: AccountCard) -> list[Content]:
     """One line per window: share, n, 95 % interval; the newest beside what is usual."""
-    return [
-        _rate(name, card.success.get(key), card.expected if key == "5m" else None, old=is_old(card))
-        for key, name in WINDOWS
-    ]
+    return [_rate(card, key, name) for key, name in WINDOWS]
 
 
 def is_old(card: AccountCard) -> bool:
@@ -70,10 +67,14 @@ def _below(rate: WindowRate, expected: float | None) -> bool:
     return expected is not None and rate.high is not None and rate.high < expected
 
 
-def _rate(name: str, rate: WindowRate | None, expected: float | None, *, old: bool) -> Content:
-    label = ink.own(f" {name:<{LABEL}}", "dim")
+def _rate(card: AccountCard, key: str, name: str) -> Content:
+    rate, old = card.success.get(key), is_old(card)
+    expected = card.expected if key == "5m" else None
+    label = _label(name)
     if rate is None or rate.rate is None:
-        return ink.join((label, ink.own(f"    {'–':>4}    no payment in {name}", "dim")))
+        nothing = "not read yet" if card.state in ("loading", "backfilling") else f"no payment in {name}"
+
+        return ink.join((label, ink.own(f"{'–':>5}    {nothing}", "dim")))
     low = not old and _below(rate, expected)
     parts = [
         label,
@@ -130,7 +131,7 @@ def feed(card: AccountCard, times: Times, near: datetime, width: int) -> Content
     if card.state == "live":
         said = [ink.own(f"● live, as of {as_of}")]
         if card.sees and width >= 110:
-            said.append(ink.said(f"   {card.sees}", "dim", limit=width))
+            said.append(ink.said(card.sees, "dim", limit=width))
             return ink.join((_label("feed"), ink.join(said, "   ")))
         return ink.join((_label("feed"), *said))
     if card.state == "loading":

@@ -171,7 +171,8 @@ def _attempt(attempt: FixAttempt, times: Times, near: datetime) -> list[Content]
         (
             ink.own(f"{attempt.n}  "),
             ink.said(attempt.remedy, "strong"),
-            ink.said(f"  by {attempt.by}, {times.moment(attempt.started_at, near)}   ", "dim"),
+            ink.own("  "),
+            ink.said(f"by {attempt.by}, {times.moment(attempt.started_at, near)}", "dim"),
             ink.own("  "),
             ink.said(outcome, style),  # type: ignore[arg-type]
         )
@@ -198,7 +199,8 @@ def _handoff(handoff: Handoff, times: Times, near: datetime) -> list[Content]:
             (
                 ink.own(f"Level {handoff.level} → "),
                 ink.said(handoff.to, "strong"),
-                ink.said(f"  sent {times.moment(handoff.sent_at, near)} by {handoff.sent_by}", "dim"),
+                ink.own("  "),
+                ink.said(f"sent {times.moment(handoff.sent_at, near)} by {handoff.sent_by}", "dim"),
             )
         ),
         ink.said(answer, "ok" if handoff.accepted_at else "watch", limit=400),
@@ -214,7 +216,7 @@ def _handoff(handoff: Handoff, times: Times, near: datetime) -> list[Content]:
 
 def _pair(label: str, value: str) -> Content:
     return ink.join(
-        (ink.said(f"{ink.line(label, limit=30)}: ", "dim"), ink.own(" "), ink.told(value, limit=500))
+        (ink.said(f"{ink.line(label, limit=30)}:", "dim"), ink.own(" "), ink.told(value, limit=500))
     )
 
 

@@ -141,7 +141,7 @@ def alerts(board: Board | None, view: View, width: int) -> list[Content]:
         add("bad", "✖", "The audit log cannot be written: payops writes nothing until it can.")
     if board.view_only:
         add("watch", "○", f"View-only: {board.view_only}")
-    if board.loading:
+    if board.loading and not any(card.state in ("loading", "backfilling") for card in board.accounts):
         add("dim", "…", board.loading)
     return found
 
