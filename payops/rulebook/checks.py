@@ -190,6 +190,11 @@ def _check_test(rule: Rule, test: RuleTest, path: Path, source: Source, document
                 parse_series(text, source.fields[name].type)
             except ValueError as error:
                 _error(document, (*path, "series", name), f"{name}: {error}")
+    if test.reachable is not None:
+        try:
+            parse_series(test.reachable, "bool")
+        except ValueError as error:
+            _error(document, (*path, "reachable"), str(error))
     actions = [remedy.action for remedy in rule.level1.remedies]
     _known(document, (*path, "actions"), test.actions, actions, "action of this rule", keys=True)
     inhibitors = [entry.rule for entry in rule.incident.inhibited_by]

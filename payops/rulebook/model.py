@@ -32,9 +32,7 @@ MAX_REOPEN = timedelta(hours=24)
 Status = Literal["draft", "shadow", "stable", "retired"]
 OnNoData = Literal["hold", "fire", "resolve"]
 ScriptedOutcome = Literal["ok", "rejected", "rate_limited", "timeout_applied", "timeout_lost"]
-TestState = Literal[
-    "clear", "pending", "inhibited", "no_data", "silenced", "open", "acknowledged", "resolved"
-]
+TestState = Literal["clear", "pending", "inhibited", "no_data", "open", "acknowledged", "resolved"]
 TestAction = Literal["ack", "fix", "escalate", "accept", "return", "resolve", "note", "stop", "resume"]
 
 
@@ -202,11 +200,11 @@ class Operator(Part):
     at: Duration | None = None
     after_opening: Duration | None = None
     by: str = "demo"
-    to: str = ""
     text: str = ""
     question: str = ""
     cause: str = ""
     fixed: str = ""
+    reason: str = ""
 
 
 class Expectation(Part):
@@ -235,7 +233,8 @@ class RuleTest(Part):
     every: PositiveDuration
     labels: dict[str, str]
     series: Annotated[dict[str, str], Field(min_length=1)]
-    fallbacks: int = Field(default=1, ge=0, le=5)
+    reachable: str | None = None
+    """Whether the endpoint's URL answers, as a series of true and false; it always does without one."""
     others: tuple[Others, ...] = ()
     actions: dict[str, tuple[ScriptedOutcome, ...]] = {}
     operators: tuple[Operator, ...] = ()

@@ -1,0 +1,299 @@
+"""One rule test on stepped time: series in, the real rulebook, Level 1 and level machine, expectations out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from pydantic import ValidationError
+
+from payops import escalation
+from payops.domain.errors import PayopsError
+from payops.domain.incidents import Incident
+from payops.domain.policy import parse_policy
+from payops.escalation.conditions import due, values_of, waiting
+from payops.expressions import format_duration
+from payops.remedies import Runner
+from payops.rulebook import Rule, RuleSet, Verdict, apply
+from payops.rulebook.model import Expectation, Operator, Others, RuleTest
+from payops.signals.schema import SignalSet
+from payops.store import Store
+
+from .commands import Hands, Request, carry_out
+from .ruletest_world import START, World
+
+STEP = timedelta(seconds=10)
+"""The engine's step, kept while Level 1 is at work; otherwise only what is due is stepped to."""
+MOST_STEPS = 20_000
+
+
+@dataclass(slots=True)
+class Seen:
+    """What a test exercised, for coverage: remedies by id, escalation branches by place, and the two endings."""
+
+    remedies: set[str] = field(default_factory=set)
+    branches: set[tuple[int, int]] = field(default_factory=set)
+    """(level, position among the rule's branches of that level)."""
+    no_data: bool = False
+    resolved: bool = False
+
+
+@dataclass(slots=True)
+class Outcome:
+    """`why` is empty when every expectation held."""
+
+    why: str = ""
+    seen: Seen = field(default_factory=Seen)
+
+
+def play(rule: Rule, test: RuleTest) -> Outcome:
+    """Run one test. Anything a test author can put right is a failed test, never an exception."""
+    outcome = Outcome()
+    store = Store.in_memory(START)
+    try:
+        run = _Run(rule, test, store, outcome)
+        outcome.why = run.play()
+    except ValidationError as error:
+        problem = error.errors(include_url=False)[0]
+        outcome.why = f"its labels make no account: {'.'.join(map(str, problem['loc']))}: {problem['msg']}"
+    except PayopsError as error:
+        outcome.why = str(error)
+    finally:
+        store.close()
+    return outcome
+
+
+class _Run:
+    def __init__(self, rule: Rule, test: RuleTest, store: Store, outcome: Outcome) -> None:
+        # A test runs the rule as if it were stable: a draft is to be tried before it acts.
+        self._rule = Rule.model_validate({**_fields(rule), "status": "stable"})
+        self._rules = RuleSet({rule.id: self._rule})
+        self._test = test
+        self._store = store
+        self._seen = outcome.seen
+        self._world = World(rule, test, store)
+        self._runner = Runner(
+            store,
+            {self._world.account: self._world.provider},
+            self._world.settings,
+            self._world,
+            self._world.secret,
+        )
+        self._operators = list(test.operators)
+        self._others: list[tuple[Others, str | None]] = [(other, None) for other in test.others]
+        self._verdict: Verdict | None = None
+
+    def play(self) -> str:
+        """Why the first expectation in time was not met, empty when all were."""
+        expected = sorted(self._test.expect, key=lambda each: each.at)
+        end = START + expected[-1].at
+        now, steps = START, 0
+        while True:
+            signals = self._tick(now)
+            refused = self._operate(now, signals)
+            if refused:
+                return f"at {_clock(now)}: {refused}"
+            while expected and START + expected[0].at <= now:
+                why = self._judge(expected.pop(0), now)
+                if why:
+                    return f"at {_clock(now)}: {why}"
+            steps += 1
+            if not expected or now >= end:
+                return ""
+            if steps > MOST_STEPS:
+                return f"more than {MOST_STEPS} steps: choose a longer `every`"
+            now = self._next(now, START + expected[0].at)
+
+    def _tick(self, now: datetime) -> SignalSet:
+        signals = self._world.step(now)
+        self._show_others(now)
+        applied = apply(self._store, self._rules, signals, now, may_act=True)
+        self._verdict = next((each for each in applied.verdicts if each.rule.id == self._rule.id), None)
+        self._seen.resolved |= any(
+            self._store.incidents.get(i).rule == self._rule.id for i in applied.resolved
+        )
+        self._runner.tick(signals, now, may_act=True)
+        self._note_branches(signals, now)
+        incident = self._incident()
+        if incident is not None:
+            self._seen.remedies |= {a.remedy for a in self._store.incidents.attempts(incident.id)}
+        return signals
+
+    def _note_branches(self, signals: SignalSet, now: datetime) -> None:
+        """Send handoffs, and remember which branches of the rule held when one went out."""
+        incident = self._incident()
+        holding = []
+        if incident is not None and incident.state != "resolved":
+            policy = parse_policy(incident.policy)
+            attempts = self._store.incidents.attempts(incident.id)
+            handoffs = self._store.incidents.handoffs(incident.id)
+            values = values_of(policy, incident, attempts, handoffs, signals, now)
+            for level in (2, 3, 4):
+                steps = policy.at_level(level)
+                holding += [(level, i) for i, step in enumerate(steps) if due(step, policy, values)]
+        before = incident.level if incident else 1
+        escalation.tick(self._store, self._world.settings, signals, now)
+        after = self._incident()
+        if after is not None and after.level > before:
+            first = next((branch for branch in holding if branch[0] == after.level), None)
+            self._seen.branches |= {first} if first else set()
+
+    def _operate(self, now: datetime, signals: SignalSet) -> str:
+        """Do what operators do by now; the refusal of an action fails the test."""
+        for step in [step for step in self._operators if self._due_at(step) <= now]:
+            self._operators.remove(step)
+            incident = self._incident()
+            fields = {
+                name: text
+                for name in ("text", "question", "cause", "fixed", "reason")
+                if (text := getattr(step, name))
+            }
+            request = Request(step.do, incident.id if incident else None, fields, step.by, now, signals)
+            result = carry_out(Hands(self._store, self._world.settings, self._runner), request)
+            if not result.ok:
+                return f"{step.by} {step.do}: {result.message}"
+        return ""
+
+    def _due_at(self, step: Operator) -> datetime:
+        if step.at is not None:
+            return START + step.at
+        incident = self._incident()
+        if incident is None or step.after_opening is None:
+            return datetime.max.replace(tzinfo=START.tzinfo)
+        return incident.opened_at + step.after_opening
+
+    def _show_others(self, now: datetime) -> None:
+        """Open and close the inhibiting incidents the test speaks of."""
+        for index, (other, incident_id) in enumerate(self._others):
+            start, end = START + other.from_, START + other.until
+            if incident_id is None and start <= now < end:
+                self._others[index] = (other, self._open_other(other, now))
+            elif incident_id is not None and now >= end:
+                incident = self._store.incidents.get(incident_id)
+                if incident.state != "resolved":
+                    self._store.incidents.change(
+                        incident,
+                        now,
+                        who="test",
+                        entry="over",
+                        kind="resolved",
+                        state="resolved",
+                        resolved_at=now,
+                        ended_as="self_healed",
+                        next_action_at=None,
+                    )
+
+    def _open_other(self, other: Others, now: datetime) -> str:
+        # Without a frozen rule nothing judges it, fixes it or hands it over: it only stands there.
+        labels = self._test.labels
+        draft = Incident(
+            id="",
+            version=0,
+            rule=other.rule,
+            challenge="platform",
+            provider=labels["provider"],
+            account=labels["account"],
+            mode=labels["mode"],
+            title=other.rule,
+            severity="sev2",
+            state="open",
+            level=1,
+            dedup_key=f"test:{other.rule}:{now.isoformat()}",
+            labels=dict(labels),
+            opened_at=now,
+            updated_at=now,
+        )
+        opened = self._store.incidents.open(draft, "opened by the test", now)
+        return opened.id if opened else ""
+
+    def _incident(self) -> Incident | None:
+        """The newest incident of the rule."""
+        return next((each for each in self._store.incidents.listing() if each.rule == self._rule.id), None)
+
+    def _next(self, now: datetime, expected: datetime) -> datetime:
+        times = [expected, self._world.series.next_sample(now), *self._timers()]
+        times += [self._due_at(step) for step in self._operators]
+        times += [START + at for other, _ in self._others for at in (other.from_, other.until)]
+        if self._at_work():
+            times.append(now + STEP)
+        return min((at for at in times if at > now), default=now + STEP)
+
+    def _timers(self) -> Iterable[datetime]:
+        rule = self._rule
+        for state in self._store.rules.states(rule.id).values():
+            if state.pending_since is not None:
+                yield state.pending_since + rule.fire.for_
+            if state.clear_since is not None:
+                yield state.clear_since + rule.resolve.for_
+            if state.held_until is not None:
+                yield state.held_until
+        incident = self._incident()
+        if incident is not None and incident.next_action_at is not None:
+            yield incident.next_action_at
+
+    def _at_work(self) -> bool:
+        """Level 1 has something to do at the next step."""
+        incident = self._incident()
+        if incident is None or incident.state == "resolved":
+            return False
+        attempts = self._store.incidents.attempts(incident.id)
+        if any(attempt.phase == "applying" for attempt in attempts):
+            return True
+        verifying = any(attempt.phase == "verifying" for attempt in attempts)
+        return not verifying and not waiting(incident) and incident.l1_exhausted_at is None
+
+    def _judge(self, expected: Expectation, now: datetime) -> str:
+        if self._verdict is not None and self._verdict.no_data:
+            self._seen.no_data = True
+        incident = self._incident()
+        count = sum(each.rule == self._rule.id for each in self._store.incidents.listing())
+        handoffs = self._store.incidents.handoffs(incident.id) if incident else []
+        found: dict[str, object] = {
+            "severity": incident.severity if incident else None,
+            "level": incident.level if incident else None,
+            "ended_as": incident.ended_as if incident else None,
+            "attempts": len(self._store.incidents.attempts(incident.id)) if incident else 0,
+            "incidents": count,
+        }
+        states = self._states(incident)
+        if expected.state is not None and expected.state not in states:
+            return (
+                f"state is {' and '.join(states)}, expected {expected.state}{_story(self._store, incident)}"
+            )
+        if expected.handoff_to is not None and expected.handoff_to not in [each.to for each in handoffs]:
+            to = ", ".join(each.to for each in handoffs) or "nobody"
+            return f"handed to {to}, expected {expected.handoff_to}{_story(self._store, incident)}"
+        for name, value in found.items():
+            wanted = getattr(expected, name)
+            if wanted is not None and wanted != value:
+                return f"{name} is {value}, expected {wanted}{_story(self._store, incident)}"
+        return ""
+
+    def _states(self, incident: Incident | None) -> list[str]:
+        """Every word that is true now: `open` and `no_data` may hold together."""
+        verdict = self._verdict
+        words: list[str] = [] if incident is None else [incident.state]
+        if verdict is not None and verdict.outcome in ("pending", "inhibited"):
+            words.append(verdict.outcome)
+        if verdict is None or verdict.no_data:
+            words.append("no_data")
+        if not words or words == ["resolved"]:
+            words.append("clear")
+        return words
+
+
+def _fields(rule: Rule) -> dict[str, object]:
+    return {info.alias or name: getattr(rule, name) for name, info in Rule.model_fields.items()}
+
+
+def _clock(now: datetime) -> str:
+    return format_duration(now - START)
+
+
+def _story(store: Store, incident: Incident | None) -> str:
+    """The last thing that happened, so that a failed test explains itself."""
+    if incident is None:
+        return ""
+    entries = store.incidents.timeline(incident.id)
+    return f" (last: {entries[-1].text[:160]})" if entries else ""

@@ -1,0 +1,318 @@
+"""The world of one rule test: signals from its series, and one account whose provider answers by script.
+
+What the signals say comes from the series alone; what a remedy finds and does comes from here. The series'
+edges move the scripted provider: an endpoint that turns `disabled` is disabled there, events that go `missing`
+are listed there and not in the inbox.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
+
+from payops.config import Settings
+from payops.domain.errors import ProviderError
+from payops.domain.events import (
+    CredentialProof,
+    Delivery,
+    Endpoint,
+    Facts,
+    FeedPage,
+    WebhookEvent,
+)
+from payops.domain.incidents import Value
+from payops.domain.payments import Mode
+from payops.domain.stripe_events import EVENT_TYPES
+from payops.providers.port import ActionAnswer, FeedSpec
+from payops.rulebook.model import Rule, RuleTest, ScriptedOutcome
+from payops.rulebook.series import parse_series
+from payops.signals.schema import SOURCES, SignalRow, SignalSet
+from payops.store import Store
+
+START = datetime(2026, 1, 15, 9, tzinfo=UTC)
+IDENTITY = "acct_scripted"
+ENDPOINT_ID = "we_scripted"
+OPERATORS = ("demo", "demo2")
+
+
+class Series:
+    """The samples of a test, and which one holds at an instant."""
+
+    def __init__(self, rule: Rule, test: RuleTest) -> None:
+        source = SOURCES[rule.signal.source]
+        self._source = source.name
+        self._labels = dict(test.labels)
+        self._every = test.every
+        self._samples: dict[str, tuple[Value | None, ...]] = {
+            name: parse_series(text, source.fields[name].type) for name, text in test.series.items()
+        }
+        self._reachable = parse_series(test.reachable, "bool") if test.reachable else (True,)
+        self.length = max(len(samples) for samples in self._samples.values())
+
+    def values(self, now: datetime) -> dict[str, Value | None]:
+        """Field → value; None where there is no sample any more."""
+        index = self._index(now)
+        return {
+            name: samples[index] if index < len(samples) else None for name, samples in self._samples.items()
+        }
+
+    def signals(self, now: datetime) -> SignalSet:
+        """The row of the test's group; without any known value it has no time, so it is no data."""
+        values = self.values(now)
+        known = any(value is not None for value in values.values())
+        return {self._source: (SignalRow(self._labels, values, now if known else None),)}
+
+    def reachable(self, now: datetime) -> bool:
+        """Whether the endpoint's URL answers; the last sample stays."""
+        return self._reachable[min(self._index(now), len(self._reachable) - 1)] is True
+
+    def most(self, name: str) -> int | None:
+        """The largest sample of a field, None where it has none."""
+        known = [sample for sample in self._samples.get(name, ()) if isinstance(sample, int)]
+        return max(known, default=None)
+
+    def next_sample(self, now: datetime) -> datetime:
+        """When the next sample begins."""
+        return START + (self._index(now) + 1) * self._every
+
+    def _index(self, now: datetime) -> int:
+        return int((now - START) / self._every)
+
+
+class ScriptedProvider:
+    """A provider port for one account. Every write ends as the script says for the attempt now being made."""
+
+    provider = "stripe"
+    feeds: tuple[FeedSpec, ...] = ()
+    retention_s = 30 * 86_400
+
+    def __init__(self, account: str, mode: Mode, outcome: Callable[[str], ScriptedOutcome], url: str) -> None:
+        self.account = account
+        self.mode: str = mode
+        self._mode = mode
+        self._outcome = outcome
+        self._url = url
+        self._calls = 0
+        self.slot = 0
+        self.disabled = False
+        self.rejected = False
+        self.wrong_mode = False
+        self.deliver: Callable[[str, datetime], None] = lambda event_id, now: None
+
+    def poll(self, feed: str, cursor: str | None, now: datetime) -> FeedPage:
+        raise NotImplementedError("a rule test reads no feeds: its signals are its series")
+
+    def prove(self, slot: int, now: datetime) -> CredentialProof:
+        self._calls += 1
+        outcome = self._outcome("credentials.switch")
+        if slot > 0 and outcome == "rate_limited":
+            raise self._error("rate_limit")
+        if slot > 0 and outcome.startswith("timeout"):
+            raise self._error("network")
+        rejected = self.rejected if slot == 0 else outcome == "rejected"
+        other: Mode = "test" if self._mode == "live" else "live"
+        mode = other if slot == 0 and self.wrong_mode else self._mode
+        return CredentialProof(
+            account=self.account,
+            slot=slot,
+            hint=f"rk_{mode}_…{slot:04d}",
+            at=now,
+            ok=not rejected,
+            identity=None if rejected else IDENTITY,
+            mode=None if rejected else mode,
+            error="auth" if rejected else None,
+            code="api_key_expired" if rejected else None,
+            request_id=f"req_{self._calls}",
+        )
+
+    def use_slot(self, slot: int) -> None:
+        self.slot = slot
+
+    def endpoint(self, endpoint_id: str, now: datetime) -> Endpoint:
+        return Endpoint(
+            account=self.account,
+            endpoint_id=ENDPOINT_ID,
+            url=self._url,
+            status="disabled" if self.disabled else "enabled",
+            event_types=EVENT_TYPES,
+            livemode=self._mode == "live",
+        )
+
+    def enable_endpoint(self, endpoint_id: str, idempotency_key: str, now: datetime) -> ActionAnswer:
+        def effect() -> None:
+            self.disabled = False
+
+        return self._write("webhooks.enable_endpoint", effect)
+
+    def resend_event(
+        self, event_id: str, endpoint_id: str, idempotency_key: str, now: datetime
+    ) -> ActionAnswer:
+        return self._write("webhooks.resend_missing", lambda: self.deliver(event_id, now))
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+    def _write(self, action: str, effect: Callable[[], None]) -> ActionAnswer:
+        self._calls += 1
+        outcome = self._outcome(action)
+        if outcome == "rejected":
+            raise self._error("invalid_request")
+        if outcome == "rate_limited":
+            raise self._error("rate_limit")
+        if outcome != "timeout_lost":
+            effect()
+        if outcome != "ok":
+            raise self._error("network")
+        return ActionAnswer((f"req_{self._calls}",))
+
+    def _error(self, bucket: str) -> ProviderError:
+        said = {
+            "rate_limit": ("rate_limit", "Too many requests", 30.0),
+            "network": ("network", "no answer in time", None),
+        }
+        kind, message, retry = said.get(bucket, ("invalid_request", "not possible here", None))
+        return ProviderError(
+            "rate_limit" if kind == "rate_limit" else "network" if kind == "network" else "invalid_request",
+            message,
+            provider=self.provider,
+            account=self.account,
+            request_id=f"req_{self._calls}",
+            retry_after_s=retry,
+        )
+
+
+class World:
+    """Everything around the rule: store, settings, scripted provider, and what the series makes of them."""
+
+    def __init__(self, rule: Rule, test: RuleTest, store: Store) -> None:
+        self.series = Series(rule, test)
+        self.store = store
+        labels = test.labels
+        self.account = labels["account"]
+        self.endpoint = labels.get("endpoint", "shop")
+        url = f"https://shop.example/webhooks/{self.account}"
+        stored = self.series.most("fallbacks")
+        if stored is None:
+            stored = 1 if "credentials.switch" in test.actions else 0
+        self.settings = _settings(rule, labels, self.endpoint, url, stored)
+        account = self.settings.account(self.account)
+        self._script = test.actions
+        self.provider = ScriptedProvider(self.account, account.mode, self._outcome, url)
+        self.provider.deliver = self._deliver
+        self._before: dict[str, Value | None] = {}
+        self._events = 0
+        self._missing: list[WebhookEvent] = []
+        self._now = START
+        self._seed()
+
+    def answers(self, url: str) -> tuple[bool, str]:
+        """The URL probe."""
+        return (True, "HTTP 200") if self.series.reachable(self._now) else (False, "connection refused")
+
+    @staticmethod
+    def secret(reference: str) -> str:
+        """A different secret for each reference."""
+        return f"scripted {reference}"
+
+    def step(self, now: datetime) -> SignalSet:
+        """Move the provider by the edges of the series and return the signals of `now`."""
+        self._now = now
+        values = self.series.values(now)
+        for name in ("disabled", "rejected", "wrong_mode"):
+            value = values.get(name)
+            if isinstance(value, bool) and value != self._before.get(name):
+                setattr(self.provider, name, value)
+        events = self._edge_of_missing(values.get("missing"), now)
+        endpoint = self.provider.endpoint(ENDPOINT_ID, now)
+        page = FeedPage(
+            feed="events", read=len(events), requests=1, data_as_of=now, facts=Facts(events=events)
+        )
+        self.store.facts.apply_page(self.account, page, now)
+        self.store.facts.apply_page(
+            self.account, FeedPage(feed="endpoints", read=1, requests=1, endpoints=(endpoint,)), now
+        )
+        self._before = {
+            **self._before,
+            **{name: value for name, value in values.items() if value is not None},
+        }
+        return self.series.signals(now)
+
+    def _seed(self) -> None:
+        """A history without trouble: one event that arrived, and a credential that proved itself."""
+        seen = self._event(START - timedelta(hours=2))
+        self.store.inbox.import_seen(self.account, [seen], seen.created_at)
+        self.store.facts.save_proof(self.provider.prove(0, START - timedelta(minutes=1)))
+
+    def _outcome(self, action: str) -> ScriptedOutcome:
+        """The script's entry for the attempt being made; the last one stays."""
+        script = self._script.get(action, ("ok",))
+        done = sum(
+            attempt.action == action and attempt.phase == "done"
+            for incident in self.store.incidents.listing()
+            for attempt in self.store.incidents.attempts(incident.id)
+        )
+        return script[min(done, len(script) - 1)] if script else "ok"
+
+    def _edge_of_missing(self, value: Value | None, now: datetime) -> tuple[WebhookEvent, ...]:
+        """Events that went missing since the last step; when none is missing any more, all have arrived."""
+        before = self._before.get("missing") or 0
+        if not isinstance(value, int) or not isinstance(before, int):
+            return ()
+        if value == 0:
+            for event in list(self._missing):
+                self._deliver(event.event_id, now)
+            return ()
+        fresh = tuple(self._event(now - timedelta(minutes=5)) for _ in range(value - before))
+        self._missing += fresh
+        return fresh
+
+    def _event(self, at: datetime) -> WebhookEvent:
+        self._events += 1
+        return WebhookEvent(
+            account=self.account,
+            event_id=f"evt_{self._events:05d}",
+            type="charge.succeeded",
+            created_at=at,
+            livemode=self.provider.mode == "live",
+            object_id=f"ch_{self._events:05d}",
+            amount_minor=1_000,
+            currency="EUR",
+        )
+
+    def _deliver(self, event_id: str, now: datetime) -> None:
+        for event in [event for event in self._missing if event.event_id == event_id]:
+            self._missing.remove(event)
+            self.store.inbox.receive([Delivery(self.account, event, now, "{}", event_id, "verified")])
+
+
+def _settings(rule: Rule, labels: Mapping[str, str], endpoint: str, url: str, fallbacks: int) -> Settings:
+    """One account as the labels name it, armed, with an idempotent endpoint and two operators of every role."""
+    remedies = [remedy.id for remedy in rule.level1.remedies]
+    document = {
+        "schema": "payops.config/v1",
+        "mode": "armed",
+        "operators": [
+            {"name": name, "roles": ["operator", "coordinator", "security", "admin"]} for name in OPERATORS
+        ],
+        "accounts": [
+            {
+                "name": labels["account"],
+                "provider": labels["provider"],
+                "mode": labels["mode"],
+                "api_key": "env:SCRIPTED",
+                "fallback_credentials": [
+                    {"api_key": f"env:SCRIPTED_{slot}"} for slot in range(1, fallbacks + 1)
+                ],
+                "endpoints": [
+                    {
+                        "name": endpoint,
+                        "url": url,
+                        "topology": labels.get("topology", "observer"),
+                        "idempotent": True,
+                    }
+                ],
+            }
+        ],
+        "arm": [{"account": labels["account"], "remedies": remedies}],
+    }
+    return Settings.model_validate(document)
