@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Literal, get_args
 
@@ -36,11 +36,13 @@ class Draft:
 
     def edited(self, fields: Mapping[HandoffField, str]) -> Draft:
         """The draft with the fields a person wrote anew."""
-        return Draft(
-            self.level,
-            self.to,
-            *(fields.get(field, getattr(self, field)) for field in FIELDS),
-            ack_within=self.ack_within,
+        return replace(
+            self,
+            problem=fields.get("problem", self.problem),
+            attempted=fields.get("attempted", self.attempted),
+            impact=fields.get("impact", self.impact),
+            gateway=fields.get("gateway", self.gateway),
+            request=fields.get("request", self.request),
         )
 
 

@@ -82,10 +82,12 @@ def send(
 def _step(store: Store, settings: Settings, signals: SignalSet, incident: Incident, now: datetime) -> bool:
     policy = parse_policy(incident.policy)
     attempts = store.incidents.attempts(incident.id)
-    handoffs = store.incidents.handoffs(incident.id)
+    handoffs = _since_opening(store, incident)
     incident = _expire_ack(store, incident, handoffs, now)
     values = values_of(policy, incident, attempts, handoffs, signals, now)
-    step = _due_step(policy, incident, lambda each: due(each, policy, values))
+    # What was handed over before it was reopened was about what had ended: its level is called again.
+    reached = incident.level if handoffs else incident.level - 1
+    step = _due_step(policy, reached, lambda each: due(each, policy, values))
     if step is not None:
         send(store, incident, for_step(store, settings, incident, step, now), now, by="payops")
         return True
@@ -96,12 +98,22 @@ def _step(store: Store, settings: Settings, signals: SignalSet, incident: Incide
     return False
 
 
-def _due_step(policy: Policy, incident: Incident, holds: Callable[[Step], bool]) -> Step | None:
+def _due_step(policy: Policy, reached: int, holds: Callable[[Step], bool]) -> Step | None:
     """The lowest step above the level reached whose condition holds; Level 4 only after Level 3."""
     for step in policy.steps:
-        if step.level > incident.level and (step.level < 4 or incident.level == 3) and holds(step):
+        if step.level > reached and (step.level < 4 or reached == 3) and holds(step):
             return step
     return None
+
+
+def _since_opening(store: Store, incident: Incident) -> list[Handoff]:
+    """The handoffs since the incident was opened or last reopened."""
+    handoffs = store.incidents.handoffs(incident.id)
+    if not handoffs:
+        return []
+    entries = store.incidents.timeline(incident.id)
+    since = max((entry.at for entry in entries if entry.kind == "reopened"), default=incident.opened_at)
+    return [handoff for handoff in handoffs if handoff.sent_at >= since]
 
 
 def _unanswered(incident: Incident, handoffs: Sequence[Handoff], now: datetime) -> bool:

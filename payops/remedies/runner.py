@@ -92,9 +92,8 @@ class Runner:
         if isinstance(case, str):
             return DryRun(Refusal(case), False, case, "")
         remedy, plan, obstacle = self._next(case, by_operator=True)
-        if isinstance(plan, Refusal) or remedy is None:
-            reason = plan.reason if isinstance(plan, Refusal) else "nothing to do"
-            return DryRun(Refusal(reason), False, reason, "")
+        if isinstance(plan, Refusal):
+            return DryRun(plan, False, plan.reason, "")
         return DryRun(plan, obstacle is None, obstacle.reason if obstacle else "", plan_hash(plan))
 
     def request_fix(

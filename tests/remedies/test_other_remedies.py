@@ -1,0 +1,216 @@
+"""`resend-missing`, `switch-credential` and `diagnose`."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from payops.domain.events import CredentialProof, Facts, FeedPage
+from payops.domain.payments import Attempt
+from payops.domain.plans import Refusal
+
+
+@pytest.fixture
+def silent(world):
+    """The endpoint is enabled; what was generated did not arrive."""
+    world.stripe.status = "enabled"
+    world.poll()
+    world.open("webhook-events-missing")
+    return world
+
+
+def test_missing_events_are_resent_once_our_receiver_answers(silent):
+    silent.probe.up = False
+    for _ in range(10):
+        silent.step()
+    assert silent.incident.l1_reason.startswith(
+        "waits: https://stripe.sim/webhooks/stripe-live does not answer"
+    )
+    assert silent.incident.l1_started_at is None
+    silent.probe.up = True
+    silent.run(silent.ended)
+    (attempt,) = silent.attempts
+    assert attempt.verified
+    assert sorted(silent.stripe.sent) == [f"evt_{i:04}" for i in range(12)]
+
+
+def test_disabled_endpoint_is_not_resent_to(silent):
+    silent.stripe.status = "disabled"
+    silent.poll()
+    plan = silent.runner.dry_run("inc-1", silent.signals(), silent.now).plan
+    assert plan == Refusal("we_1 is disabled: enable it first, a resend would not be sent")
+
+
+def test_events_that_all_arrived_by_themselves_are_not_resent(silent):
+    for event in silent.events:
+        silent.receive(event.event_id)
+    silent.tick()
+    assert silent.over()
+    assert "nothing is missing any more" in silent.incident.l1_reason
+    assert not silent.stripe.calls
+
+
+def proof(slot: int, **changes: object) -> CredentialProof:
+    values = {"ok": True, "identity": "acct_1", "mode": "live", "request_id": f"req_proof_{slot}", **changes}
+    return CredentialProof("stripe-live", slot, f"rk_live_…{slot}", None, **values)
+
+
+@pytest.fixture
+def revoked(world):
+    """The key in use proved acct_1 once and is rejected now; another is stored."""
+    world.stripe.proofs = {
+        0: proof(0, ok=False, error="auth", code="api_key_expired", identity=None, mode=None),
+        1: proof(1),
+    }
+    world.store.facts.save_proof(
+        CredentialProof("stripe-live", 0, "rk_live_…0", world.now, True, "acct_1", "live")
+    )
+    world.tick()
+    world.store.facts.save_proof(world.stripe.prove(0, world.now + timedelta(seconds=1)))
+    world.now += timedelta(seconds=1)
+    return world
+
+
+def test_rejected_credential_is_replaced_by_one_that_proves_account_and_mode(revoked):
+    revoked.open("credentials-rejected")
+    revoked.run(revoked.ended)
+    (attempt,) = revoked.attempts
+    assert attempt.verified
+    assert revoked.store.facts.active_slot("stripe-live") == 1
+    assert revoked.stripe.slot == 1
+    assert "switched the monitor credential to rk_live_…1 (fallback_credentials[0])" in attempt.detail
+    assert "req_proof_1" in attempt.request_ids
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"identity": "acct_2"}, "belongs to acct_2, not to acct_1"),
+        ({"mode": "test"}, "is a test credential, the account is live"),
+        ({"mode": None}, "does not prove a mode"),
+        ({"ok": False, "error": "auth", "code": "api_key_expired"}, "is not accepted (api_key_expired)"),
+    ],
+)
+def test_credential_that_does_not_prove_both_is_never_used(revoked, changes, reason):
+    revoked.stripe.proofs[1] = proof(1, **changes)
+    revoked.open("credentials-rejected")
+    revoked.tick()
+    assert revoked.over()
+    assert reason in revoked.incident.l1_reason
+    assert revoked.store.facts.active_slot("stripe-live") == 0
+    assert revoked.stripe.slot == 0
+
+
+def test_same_key_stored_twice_is_no_fallback(revoked):
+    revoked.secrets["env:KEY_2"] = revoked.secrets["env:KEY"]
+    revoked.open("credentials-rejected")
+    revoked.tick()
+    assert "the same key as the one in use" in revoked.incident.l1_reason
+    assert revoked.secrets["env:KEY"] not in revoked.incident.l1_reason
+
+
+def test_account_without_fallback_goes_to_a_person(make_world):
+    account = {"name": "stripe-live", "provider": "stripe", "mode": "live", "api_key": "env:KEY"}
+    world = make_world(accounts=[account])
+    world.open("credentials-rejected")
+    world.tick()
+    assert world.over()
+    assert "no other credential is stored" in world.incident.l1_reason
+
+
+def test_switch_that_does_not_prove_itself_is_undone(revoked):
+    answers = iter([proof(1), proof(1, ok=False, error="auth", code="api_key_expired")])
+    last = {}
+
+    def prove(slot, now):
+        last.setdefault("proof", None)
+        last["proof"] = next(answers, last["proof"])
+        made = last["proof"]
+        return CredentialProof(
+            "stripe-live", 1, made.hint, now, made.ok, made.identity, made.mode, made.error, made.code
+        )
+
+    revoked.stripe.prove = prove
+    revoked.open("credentials-rejected")
+    revoked.tick()
+    assert revoked.attempts[0].outcome == "not_verified"
+    assert "undone: api_key is in use again" in revoked.attempts[0].detail
+    assert revoked.store.facts.active_slot("stripe-live") == 0
+    assert revoked.stripe.slot == 0
+
+
+def test_crash_after_the_switch_goes_on_from_it(revoked, killed):
+    revoked.open("credentials-rejected")
+    original, dies = revoked.stripe.use_slot, [True]
+
+    def use_slot(slot: int) -> None:
+        if dies.pop() if dies else False:
+            raise killed
+        original(slot)
+
+    revoked.stripe.use_slot = use_slot
+    with pytest.raises(killed):
+        revoked.tick()
+    assert revoked.store.facts.active_slot("stripe-live") == 1
+    revoked.restart()
+    revoked.run(revoked.ended)
+    assert revoked.attempts[0].verified
+    assert revoked.stripe.slot == 1
+
+
+def payments(world, brand: str, count: int, failed: int, code: str) -> None:
+    made = []
+    for i in range(count):
+        at = world.now - timedelta(minutes=1 + i % 40)
+        status = "failed" if i < failed else "succeeded"
+        made.append(
+            Attempt(
+                "stripe-live",
+                f"{brand}{i}",
+                at,
+                status,
+                at,
+                payment_id=f"pi_{brand}{i}",
+                amount_minor=1000,
+                currency="EUR",
+                decline_code=code if status == "failed" else None,
+                card_brand=brand,
+                country="DE",
+            )
+        )
+    world.store.facts.apply_page(
+        "stripe-live", FeedPage("charges", count, 1, facts=Facts(attempts=tuple(made))), world.now
+    )
+
+
+def test_diagnosis_names_slice_codes_and_side_and_leaves_the_rest_to_a_person(world):
+    payments(world, "visa", 40, 30, "do_not_honor")
+    payments(world, "mastercard", 60, 3, "insufficient_funds")
+    world.open("success-rate-drop")
+    world.tick()
+    (attempt,) = world.attempts
+    assert (attempt.outcome, attempt.verified, attempt.effect) == ("succeeded", False, "read")
+    assert attempt.detail.startswith("33 of 100 first attempts failed since 08:00 UTC (33%).")
+    assert "It is card brand visa: 30 of 40 failed (75%), of all others 3 of 60 (5%)." in attempt.detail
+    assert "do_not_honor 30" in attempt.detail
+    assert "33 of 33 codes point to the issuers." in attempt.detail
+    assert world.incident.l1_reason.startswith("Level 1 diagnoses, a human decides: 33 of 100")
+    assert not world.stripe.calls
+
+
+def test_diagnosis_says_when_nothing_stands_out(world):
+    payments(world, "visa", 40, 8, "mystery")
+    payments(world, "mastercard", 40, 8, "mystery")
+    world.open("success-rate-drop")
+    world.tick()
+    detail = world.attempts[0].detail
+    assert "No card brand, country, method or currency stands out." in detail
+    assert "Whose side it is on is unknown: 16 of 16 codes point nowhere." in detail
+
+
+def test_diagnosis_needs_no_arming(make_world):
+    world = make_world(mode="observe")
+    world.open("success-rate-drop")
+    world.tick()
+    assert world.attempts[0].detail.startswith("No first attempt since")
