@@ -44,7 +44,9 @@ def reply(value: object, status: int = 200, **headers: str) -> Reply:
     return status, {"Request-Id": "req_1", **{k.replace("_", "-"): v for k, v in headers.items()}}, body
 
 
-def error(status: int, message: str = "no", code: str | None = None, kind: str = "api_error", **headers) -> Reply:
+def error(
+    status: int, message: str = "no", code: str | None = None, kind: str = "api_error", **headers
+) -> Reply:
     return reply({"error": {"type": kind, "message": message, "code": code}}, status, **headers)
 
 

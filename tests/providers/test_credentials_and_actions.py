@@ -51,8 +51,8 @@ def test_restricted_key_names_its_account_in_the_refusal(stripe, open_account):
 
 
 def test_key_that_may_not_read_the_balance_is_accepted_but_proves_no_mode(stripe, open_account):
-    stripe.answer = lambda request: (
-        error(403, "Having the 'rak_balance_read' permission would allow this on account 'acct_7'")
+    stripe.answer = lambda request: error(
+        403, "Having the 'rak_balance_read' permission would allow this on account 'acct_7'"
     )
     proof = open_account().prove(0, NOW)
     assert (proof.ok, proof.mode, proof.identity, proof.error) == (True, None, "acct_7", None)
@@ -119,7 +119,11 @@ def test_event_is_resent_to_one_endpoint(stripe, open_account):
 
 @pytest.mark.parametrize(
     ("answer", "bucket"),
-    [(error(404, "Unrecognized request URL"), "invalid_request"), (error(409), "conflict"), (error(500), "outage")],
+    [
+        (error(404, "Unrecognized request URL"), "invalid_request"),
+        (error(409), "conflict"),
+        (error(500), "outage"),
+    ],
 )
 def test_refused_resend_says_why(stripe, open_account, answer, bucket):
     stripe.answer = lambda _: answer

@@ -11,7 +11,7 @@ import pytest
 
 from payops.domain.errors import ProviderError, UsageError
 
-from .conftest import KEY, NOW, error, listing, reply, charge_event, T0
+from .conftest import KEY, NOW, T0, charge_event, error, listing, reply
 
 HTML = b"<!DOCTYPE html><html><body>Bad Gateway</body></html>"
 CASES = [
@@ -21,9 +21,17 @@ CASES = [
     (error(429, "slow down", "rate_limit"), "rate_limit", "rate_limit"),
     (error(400, "slow down", "rate_limit", "invalid_request_error"), "rate_limit", "rate_limit"),
     (error(429, "locked", "lock_timeout"), "rate_limit", "lock_timeout"),
-    (error(400, "unknown parameter", "parameter_unknown", "invalid_request_error"), "invalid_request", "parameter_unknown"),
+    (
+        error(400, "unknown parameter", "parameter_unknown", "invalid_request_error"),
+        "invalid_request",
+        "parameter_unknown",
+    ),
     (error(400, "Keys for idempotent requests", None, "idempotency_error"), "invalid_request", None),
-    (error(404, "No such thing", "resource_missing", "invalid_request_error"), "invalid_request", "resource_missing"),
+    (
+        error(404, "No such thing", "resource_missing", "invalid_request_error"),
+        "invalid_request",
+        "resource_missing",
+    ),
     (error(409, "in use", "idempotency_key_in_use"), "conflict", "idempotency_key_in_use"),
     (error(402, "declined", "card_declined", "card_error"), "card", "card_declined"),
     (error(500, "boom"), "outage", None),
@@ -183,7 +191,8 @@ def test_threads_share_one_adapter(stripe, open_account):
     provider = open_account(timeout_s=(3.0, 10.0))
     reads: list[int] = []
     threads = [
-        threading.Thread(target=lambda: reads.append(provider.poll("events", None, NOW).read)) for _ in range(8)
+        threading.Thread(target=lambda: reads.append(provider.poll("events", None, NOW).read))
+        for _ in range(8)
     ]
     for thread in threads:
         thread.start()
@@ -216,5 +225,5 @@ def test_an_unrestricted_key_may_be_accepted(open_account):
 
 
 def test_unknown_feed_is_named(open_account):
-    with pytest.raises(UsageError, match="'charges'.*events, endpoints"):
+    with pytest.raises(UsageError, match=r"'charges'.*events, endpoints"):
         open_account().poll("charges", None, NOW)

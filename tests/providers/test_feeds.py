@@ -144,8 +144,19 @@ def test_error_in_the_middle_resumes_where_it_was(stripe, open_account):
 
 def test_one_odd_event_does_not_hide_the_others(stripe, open_account):
     odd = charge_event(2, T0 - 20, amount="many", outcome="x", payment_method_details=[1])
-    events = [charge_event(1, T0 - 10), odd, charge_event(3, T0 - 30), {"created": T0 - 40}, {"id": 7, "created": T0}]
-    stripe.answer = listing([event | {"id": event.get("id", "")} if event.get("id") != 7 else charge_event(4, T0 - 50) for event in events])
+    events = [
+        charge_event(1, T0 - 10),
+        odd,
+        charge_event(3, T0 - 30),
+        {"created": T0 - 40},
+        {"id": 7, "created": T0},
+    ]
+    stripe.answer = listing(
+        [
+            event | {"id": event.get("id", "")} if event.get("id") != 7 else charge_event(4, T0 - 50)
+            for event in events
+        ]
+    )
     page = open_account().poll("events", None, NOW)
     assert {"evt_1", "evt_2", "evt_3", "evt_4"} == set(ids([page]))
     assert {attempt.attempt_id for attempt in page.facts.attempts} == {"ch_1", "ch_2", "ch_3", "ch_4"}
@@ -167,12 +178,16 @@ def with_balance(events, livemode):
 
 
 @pytest.mark.parametrize("test_events", [0, 5, 150])
-def test_nothing_is_taken_from_a_key_of_the_other_mode_and_nothing_is_skipped(stripe, open_account, test_events):
+def test_nothing_is_taken_from_a_key_of_the_other_mode_and_nothing_is_skipped(
+    stripe, open_account, test_events
+):
     live = [charge_event(n, T0 - 60 - n * 200) for n in range(150)]
     stripe.answer = listing(live)
     provider = open_account()
     first = provider.poll("events", None, NOW)
-    stripe.answer = with_balance([charge_event(5000 + n, T0 + n, livemode=False) for n in range(test_events)], False)
+    stripe.answer = with_balance(
+        [charge_event(5000 + n, T0 + n, livemode=False) for n in range(test_events)], False
+    )
     for seconds in (0, 40, 80):
         with pytest.raises(ProviderError, match=r"key rk_live_…4f2a reads test data.*is live") as caught:
             provider.poll("events", first.cursor, NOW + timedelta(seconds=seconds))

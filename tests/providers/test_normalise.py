@@ -47,8 +47,17 @@ def test_charge_becomes_an_attempt_and_an_event():
 @pytest.mark.parametrize(
     ("charge", "code"),
     [
-        ({"outcome": {"type": "issuer_declined", "reason": "do_not_honor"}, "failure_code": "card_declined"}, "do_not_honor"),
-        ({"outcome": {"type": "issuer_declined", "reason": None}, "failure_code": "card_declined"}, "card_declined"),
+        (
+            {
+                "outcome": {"type": "issuer_declined", "reason": "do_not_honor"},
+                "failure_code": "card_declined",
+            },
+            "do_not_honor",
+        ),
+        (
+            {"outcome": {"type": "issuer_declined", "reason": None}, "failure_code": "card_declined"},
+            "card_declined",
+        ),
         ({"outcome": None, "failure_code": "expired_card"}, "expired_card"),
         ({}, None),
     ],
@@ -64,8 +73,15 @@ def test_a_success_has_no_decline_code():
 
 def test_refund_becomes_a_refund():
     thing = {
-        "id": "re_1", "object": "refund", "created": T0, "amount": 500, "currency": "jpy", "status": "failed",
-        "failure_reason": "lost_or_stolen_card", "charge": "ch_1", "payment_intent": None,
+        "id": "re_1",
+        "object": "refund",
+        "created": T0,
+        "amount": 500,
+        "currency": "jpy",
+        "status": "failed",
+        "failure_reason": "lost_or_stolen_card",
+        "charge": "ch_1",
+        "payment_intent": None,
     }
     event = charge_event(1, T0) | {"type": "refund.failed", "data": {"object": thing}}
     (refund,) = read(event).refunds
@@ -76,7 +92,10 @@ def test_refund_becomes_a_refund():
 
 @pytest.mark.parametrize("kind", ["charge.dispute.created", "payment_intent.succeeded", "new.thing.of.2030"])
 def test_other_objects_are_events_only(kind):
-    event = charge_event(1, T0) | {"type": kind, "data": {"object": {"id": "x_1", "object": "x", "amount": 5}}}
+    event = charge_event(1, T0) | {
+        "type": kind,
+        "data": {"object": {"id": "x_1", "object": "x", "amount": 5}},
+    }
     found = read(event)
     assert (found.attempts, found.refunds, len(found.events)) == ((), (), 1)
 
@@ -144,8 +163,15 @@ def test_a_time_that_is_none_is_not_believed(created):
 
 
 junk = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(st.characters(exclude_categories=["Cs"])),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(st.characters(exclude_categories=["Cs"]), max_size=8), inner, max_size=3),
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(st.characters(exclude_categories=["Cs"])),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.text(st.characters(exclude_categories=["Cs"]), max_size=8), inner, max_size=3)
+    ),
     max_leaves=6,
 )
 places = st.sampled_from(

@@ -74,6 +74,9 @@ class Sender:
         response = self._connection.getresponse()
         return response.status, response.read()
 
+    def close(self) -> None:
+        self._connection.close()
+
     def post(self, content: bytes, signature: str | None = "", path: str = f"/webhooks/{ACCOUNT}") -> int:
         header = sign(content) if signature == "" else signature
         return self.request("POST", path, content, {"Stripe-Signature": header} if header else {})[0]
@@ -110,13 +113,37 @@ def receiver(store, verifiers, clock) -> Receiver:
     return Receiver(store, verifiers, clock)
 
 
-@pytest.fixture
-def running(receiver):
-    server = serve(receiver)
-    yield server
+class Front:
+    """One server for many tests: hands every request to the receiver of the test that runs."""
+
+    def __init__(self) -> None:
+        self.receiver: Receiver | None = None
+
+    async def __call__(self, scope, receive, send) -> None:
+        await self.receiver(scope, receive, send)
+
+    def close(self, timeout_s: float) -> None:
+        return
+
+
+@pytest.fixture(scope="session")
+def front():
+    app = Front()
+    server = serve(app)
+    yield app, server
     server.stop()
 
 
 @pytest.fixture
-def sender(running) -> Sender:
-    return Sender(running.port)
+def running(front, receiver):
+    app, server = front
+    app.receiver = receiver
+    yield server
+    receiver.close()
+
+
+@pytest.fixture
+def sender(running) -> Iterator[Sender]:
+    opened = Sender(running.port)
+    yield opened
+    opened.close()

@@ -8,8 +8,9 @@ from datetime import timedelta
 import pytest
 
 from payops.domain.errors import StoreError
+from payops.domain.events import Delivery
 
-from .conftest import ACCOUNT, NOW, T0, body
+from .conftest import ACCOUNT, NOW, T0, body, sign
 
 
 def test_received_events_become_facts_once(receiver, sender, store):
@@ -22,9 +23,13 @@ def test_received_events_become_facts_once(receiver, sender, store):
     assert store.inbox.counts(ACCOUNT, NOW).unprocessed == 0
 
 
-def test_more_than_a_batch_is_processed_until_the_inbox_is_empty(receiver, sender, store):
+def test_more_than_a_batch_is_processed_until_the_inbox_is_empty(receiver, store, verifiers):
+    deliveries = []
     for n in range(450):
-        sender.post(body(n))
+        content = body(n)
+        verified = verifiers[ACCOUNT].verify(content, {"stripe-signature": sign(content)}, NOW)
+        deliveries.append(Delivery(ACCOUNT, verified.event, NOW, content.decode(), "00", "signature"))
+    store.inbox.receive(deliveries)
     assert receiver.process_pending(NOW) == 450
     assert store.facts.attempts_count(ACCOUNT) == 450
 

@@ -102,6 +102,11 @@ def next_read(cursor: Cursor, now: int) -> Read:
     due = cursor.head_at is None or now < cursor.head_at or now - cursor.head_at >= HEAD_EVERY_S
     if due or not cursor.gaps:
         return Read(False, min(cursor.mark, now) - LAG_S - OVERLAP_S)
+    return next_gap(cursor)
+
+
+def next_gap(cursor: Cursor) -> Read:
+    """The next page of the newest gap."""
     gap = cursor.gaps[0]
     # Beside an id, a bound in time could only lose: the list is not strictly sorted within its lag.
     return Read(True, gap.start, gap.end + LAG_S if gap.after is None else None, gap.after)
