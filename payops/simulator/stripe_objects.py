@@ -65,6 +65,7 @@ class Shapes:
             "last_payment_error": None if latest is None or paid else self._payment_error(latest),
             "latest_charge": None if latest is None else latest.id,
             "livemode": self._live,
+            "managed_payments": {"enabled": False},
             "metadata": {"order_id": _order(payment)},
             "next_action": None,
             "on_behalf_of": None,

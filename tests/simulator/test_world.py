@@ -188,5 +188,5 @@ def test_a_day_at_thirty_a_minute_is_made_in_seconds() -> None:
     world = World(make_scenario(rate=30, warmup="24h"))
     began = time.process_time()
     world.advance(world.start)
-    assert time.process_time() - began < 6  # 3 s on an idle core
+    assert time.process_time() - began < 8  # under 3 s on an idle core
     assert len(world.accounts[ACCOUNT].payments) > 40_000
