@@ -5,6 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 JOBS ?= 2
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps
 
 .PHONY: install demo test lint bench proof lock clean
 
@@ -15,8 +16,8 @@ $(STAMP): requirements.lock pyproject.toml
 		echo "payops needs Python 3.11 or newer; $(PYTHON) is older. Run: make PYTHON=python3.12 install" >&2; exit 2; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@echo "Installing locked requirements into $(VENV) ..." >&2
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.lock
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@said=$$($(PIP) --require-hashes -r requirements.lock 2>&1) || { echo "$$said" >&2; exit 1; }
+	@said=$$($(PIP) --no-build-isolation -e . 2>&1) || { echo "$$said" >&2; exit 1; }
 	@touch $@
 
 demo: $(STAMP)

@@ -10,8 +10,9 @@ from pathlib import Path
 from payops import config
 from payops.clock import utc_now
 from payops.engine.engine import Engine
+from payops.engine.outside import Outside
 from payops.engine.polls import StepPolls
-from payops.engine.wiring import Outside, build_engine
+from payops.engine.wiring import build_engine
 from payops.store import Store
 
 from . import world
@@ -33,7 +34,7 @@ def _floor(path: Path, now: datetime) -> None:
     minute = int(now.timestamp()) // 60 * 60
     for span in (300, 3600, 86_400):
         database.execute(
-            "SELECT sum(n), sum(succeeded) FROM minutes WHERE account = ? AND minute >= ?",
+            "SELECT sum(n), sum(succeeded) FROM rollup WHERE account = ? AND minute >= ?",
             (world.ACCOUNT, minute - span),
         ).fetchone()
     database.execute(

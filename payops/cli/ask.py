@@ -66,8 +66,8 @@ def _do_it_here(store: Store, settings: Settings, who: str) -> None:
     from payops.engine.boards import LEASE
     from payops.engine.commands import Hands, Request, carry_out
     from payops.engine.host import process_name
-    from payops.engine.wiring import open_providers, real_world
-    from payops.remedies import Runner
+    from payops.engine.outside import real_world
+    from payops.engine.wiring import open_providers, open_runner
     from payops.signals import read
 
     now = utc_now()
@@ -79,7 +79,7 @@ def _do_it_here(store: Store, settings: Settings, who: str) -> None:
         for command in store.commands.take(now, lease.token):
             needs_providers = command.action == "fix"
             providers = open_providers(settings, outside, store) if needs_providers else {}
-            runner = Runner(store, providers, settings, outside.probe(), outside.secrets)
+            runner = open_runner(store, settings, outside, providers)
             request = Request(
                 command.action,
                 command.incident_id,

@@ -119,8 +119,8 @@ def fix(
 
 def _dry_run(incident_id: str, config_path: str | None, as_json: bool) -> None:
     from payops.engine.local import plan_view
-    from payops.engine.wiring import open_providers, real_world
-    from payops.remedies import Runner
+    from payops.engine.outside import real_world
+    from payops.engine.wiring import open_providers, open_runner
     from payops.signals import read
 
     settings, store = settings_and_store(config_path)
@@ -128,7 +128,7 @@ def _dry_run(incident_id: str, config_path: str | None, as_json: bool) -> None:
         store.incidents.get(incident_id)
         outside = real_world(settings)
         providers = open_providers(settings, outside, store)
-        runner = Runner(store, providers, settings, outside.probe(), outside.secrets)
+        runner = open_runner(store, settings, outside, providers)
         now = utc_now()
         view = plan_view(runner, incident_id, read(store, settings, now), now)
     finally:

@@ -71,17 +71,20 @@ def check_(ctx: click.Context, config_path: str | None, as_json: bool) -> None:
 
     opened = _existing(config_path)
     try:
-        problems = check(opened)
+        report = check(opened)
     finally:
         opened.close()
+    problems = list(report.problems)
+    if not report.audit.ok:
+        problems.append(f"the audit chain is broken at row {report.audit.first_bad_seq}: {report.audit.why}")
     if as_json:
-        out.document({"ok": not problems, "problems": list(problems)})
+        out.document({"ok": report.ok, "problems": problems})
     else:
         for problem in problems:
             out.line(problem)
-        if not problems:
+        if report.ok:
             out.say("The store is whole.")
-    if problems:
+    if not report.ok:
         ctx.exit(1)
 
 

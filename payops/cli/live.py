@@ -57,7 +57,7 @@ def run(ctx: click.Context, operator: str | None, config_path: str | None) -> No
     """The screen and the engine on the configured accounts."""
     from payops.engine.deferred import DeferredDesk
     from payops.engine.live import open_desk, reserve_receiver
-    from payops.engine.wiring import check_secrets, real_world
+    from payops.engine.outside import check_secrets, real_world
     from payops.tui.terminal import require_terminal
 
     from .screen import show
@@ -86,7 +86,7 @@ def run(ctx: click.Context, operator: str | None, config_path: str | None) -> No
 def engine(ctx: click.Context, operator: str | None, config_path: str | None) -> None:
     """The engine alone, without a screen: polls, judges, fixes, hands over."""
     from payops.engine.host import EngineHost
-    from payops.engine.wiring import real_world
+    from payops.engine.outside import real_world
 
     settings = config.load(config_path)
     store = _open_store(settings)
@@ -107,7 +107,8 @@ def engine(ctx: click.Context, operator: str | None, config_path: str | None) ->
 @config_option
 def receive(port: int | None, config_path: str | None) -> None:
     """The webhook receiver alone: verify, store durably, answer."""
-    from payops.engine.wiring import open_verifiers, real_world
+    from payops.engine.outside import real_world
+    from payops.engine.wiring import open_verifiers
     from payops.receiver import Receiver, serve
 
     settings = config.load(config_path)

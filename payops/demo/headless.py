@@ -23,8 +23,9 @@ from payops.domain.events import WebhookEvent
 from payops.domain.incidents import Incident
 from payops.engine.commands import Hands, Request, carry_out
 from payops.engine.engine import Engine
+from payops.engine.outside import Outside
 from payops.engine.polls import StepPolls
-from payops.engine.wiring import Outside, build_engine, load_rules, open_providers, open_verifiers
+from payops.engine.wiring import build_engine, load_rules, open_providers, open_verifiers
 from payops.receiver import Receiver, listen, serve
 from payops.rulebook import RuleSet
 from payops.signals import read

@@ -17,7 +17,7 @@ from payops.engine.board import Board
 from payops.engine.deferred import DeferredDesk
 from payops.engine.desk import Desk
 from payops.engine.live import open_desk, reserve_receiver
-from payops.engine.wiring import Outside
+from payops.engine.outside import Outside
 from payops.simulator.scenario import OPERATORS, Scenario
 from payops.simulator.world import PUBLIC_BASE
 from payops.store import Store

@@ -54,7 +54,7 @@ def build(
     ]
     recent.sort(key=lambda item: (item.resolved_at or now, item.id), reverse=True)
     engine = engine_state(store, cards, now, holder=holder, receiver=receiver, trouble=trouble)
-    tone, headline = ("bad", trouble) if trouble else say(cards, rows, engine)
+    tone, headline = say(cards, rows, engine, trouble)
     known = settings.operator(operator)
     view_only = ""
     if operator is None:
@@ -103,8 +103,12 @@ def engine_state(
     )
 
 
-def say(cards: Sequence[AccountCard], rows: Sequence[IncidentRow], engine: EngineState) -> tuple[Tone, str]:
+def say(
+    cards: Sequence[AccountCard], rows: Sequence[IncidentRow], engine: EngineState, trouble: str
+) -> tuple[Tone, str]:
     """The headline: one sentence, the worst thing first."""
+    if trouble:
+        return "bad", trouble
     if engine.stopped:
         return "bad", f"STOPPED by {engine.stopped}. No remedy acts; press R to resume."
     if engine.holder is None:

@@ -28,8 +28,9 @@ from .board import Board
 from .boards import LEASE, build
 from .commands import Hands, Request, carry_out
 from .engine import Engine
+from .outside import Outside
 from .polls import LivePolls
-from .wiring import Outside, build_engine, load_rules, open_providers, open_verifiers
+from .wiring import build_engine, load_rules, open_providers, open_verifiers
 
 log = logging.getLogger(__name__)
 LEASE_TTL_S = 15

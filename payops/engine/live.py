@@ -14,9 +14,7 @@ from payops.store import Store
 from .board import Board
 from .boards import build
 from .desk import Desk
-from .host import EngineHost
-from .local import StoreDesk
-from .wiring import Outside
+from .outside import Outside
 
 
 def reserve_receiver(settings: Settings) -> socket.socket | None:
@@ -37,6 +35,12 @@ def open_desk(
 ) -> Desk:
     """Show the last known picture to `early`, start the engine, and return the desk over both."""
     now = utc_now()
+    signals = read(store, settings, now)
+    early(build(store, settings, signals, now, operator=operator, holder="", receiver="starting"))
+    # The adapters, the rules and their machinery take a while to load: the picture comes first.
+    from .host import EngineHost
+    from .local import StoreDesk
+
     host = EngineHost(
         store,
         settings,
@@ -44,17 +48,6 @@ def open_desk(
         operator=operator,
         receiver_socket=receiver_socket,
         with_receiver=receiver_socket is not None,
-    )
-    early(
-        build(
-            store,
-            settings,
-            read(store, settings, now),
-            now,
-            operator=operator,
-            holder=host.name,
-            receiver="starting",
-        )
     )
     host.start()
     return StoreDesk(store, settings, host, lambda: host.engine.runner, operator=operator, origin=origin)

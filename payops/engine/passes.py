@@ -9,8 +9,9 @@ from payops.clock import Now, iso, iso_or_none, monotonic_s
 from payops.config import Settings
 from payops.store import Store
 
+from .outside import real_world
 from .polls import read_feed
-from .wiring import open_providers, real_world
+from .wiring import open_providers
 
 
 def poll_once(store: Store, settings: Settings, names: Sequence[str], now: Now) -> dict[str, Any]:

@@ -51,7 +51,7 @@ def read_feed(
             return FeedReport(provider.account, feed, False, read, new, requests + 1, error)
         applied = store.facts.apply_page(provider.account, page, at)
         read += page.read
-        new += applied.new_events + applied.new_attempts
+        new += applied.new_events
         requests += page.requests
         if not page.more or not keep_going():
             break

@@ -2,63 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from functools import partial
-from pathlib import Path
+from collections.abc import Mapping
 
-from payops.config import Credential, Settings, resolve_secret
+from payops.config import Settings
 from payops.domain.errors import UsageError
 from payops.providers import open_provider, open_verifier
 from payops.providers.port import Provider, WebhookVerifier
-from payops.remedies import Runner, UrlProbe, http_probe
+from payops.remedies import Runner, http_probe
 from payops.rulebook import RuleSet, load, shipped_dir
 from payops.store import Store
 
 from .engine import Engine, Inbox
+from .outside import Outside
 from .polls import Polls
-
-Secrets = Callable[[str], str]
-
-
-@dataclass(frozen=True, slots=True)
-class Outside:
-    """How the outside world is reached; the simulated world differs from the real one only here."""
-
-    secrets: Secrets
-    routes: Mapping[str, str] = field(default_factory=dict)
-    """Public base URL → where it really answers (simulated world only)."""
-    timeout_s: tuple[float, float] = (3.0, 10.0)
-    requests_per_s: float | None = 25.0
-    """None in stepped time, where pacing would wait on a real clock."""
-
-    def probe(self) -> UrlProbe:
-        return http_probe(self.routes)
-
-
-def real_world(settings: Settings) -> Outside:
-    """Secrets from the environment, the keyring or files; no routes."""
-    return Outside(partial(_resolve, base=settings.base))
-
-
-def _resolve(reference: str, base: Path) -> str:
-    return resolve_secret(reference, base)
-
-
-def check_secrets(settings: Settings, outside: Outside) -> None:
-    """Look every reference up once, so that a missing secret is said before anything starts."""
-    for account in settings.accounts:
-        for slot in range(account.slots):
-            credential = account.credential(slot)
-            for name in type(credential).model_fields:
-                if name not in Credential.model_fields:
-                    continue
-                value = getattr(credential, name)
-                for reference in value if isinstance(value, tuple) else (value,):
-                    if reference is not None:
-                        outside.secrets(reference)
-        if account.application_credential is not None:
-            outside.secrets(account.application_credential)
 
 
 def load_rules(settings: Settings) -> RuleSet:
@@ -97,6 +53,13 @@ def open_verifiers(settings: Settings, outside: Outside, store: Store) -> dict[s
     return verifiers
 
 
+def open_runner(
+    store: Store, settings: Settings, outside: Outside, providers: Mapping[str, Provider]
+) -> Runner:
+    """Level 1 over an open store and open adapters."""
+    return Runner(store, providers, settings, http_probe(outside.routes), outside.secrets)
+
+
 def build_engine(
     store: Store,
     settings: Settings,
@@ -107,5 +70,5 @@ def build_engine(
     rules: RuleSet | None = None,
 ) -> Engine:
     """An engine over an open store and open adapters."""
-    runner = Runner(store, providers, settings, outside.probe(), outside.secrets)
+    runner = open_runner(store, settings, outside, providers)
     return Engine(store, settings, rules or load_rules(settings), providers, polls, runner, inbox)

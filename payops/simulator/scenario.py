@@ -176,7 +176,9 @@ _MODELS: dict[str, type[BaseModel]] = {
 
 
 def _explain(error: ValidationError, document: strict_yaml.Document) -> str:
-    first: Any = error.errors(include_url=False)[0]
+    found: list[Any] = error.errors(include_url=False)
+    # A misspelt key also makes the right one missing: the misspelling is what to show.
+    first = next((each for each in found if each["type"] == "extra_forbidden"), found[0])
     path: strict_yaml.Path = tuple(part for part in first["loc"] if part != "[key]")
     kind, message = first["type"], first["msg"].removeprefix("Value error, ")
     given = safe_line(first["input"], limit=60)
