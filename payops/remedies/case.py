@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from payops.config import AccountSettings, EndpointSettings, Settings
@@ -31,7 +31,7 @@ class Case:
         incident: Incident,
         now: datetime,
     ) -> None:
-        self._store = store
+        self.store = store
         self.settings = settings
         self.provider = provider
         self.account = account
@@ -44,11 +44,11 @@ class Case:
 
     def reload(self) -> None:
         """Read the attempts again, after one was added or ended."""
-        self.attempts = tuple(self._store.incidents.attempts(self.incident.id))
+        self.attempts = tuple(self.store.incidents.attempts(self.incident.id))
 
     def change(self, entry: str, *, who: str = "payops", **columns: Any) -> None:
         """One compare-and-swap on the incident with its line in the timeline."""
-        self.incident = self._store.incidents.change(
+        self.incident = self.store.incidents.change(
             self.incident, self.now, who=who, entry=entry, kind="level1", **columns
         )
 
@@ -67,7 +67,7 @@ class Case:
     def context(self, policy: RemedyPolicy, permit: Callable[[], None] | None = None) -> Context:
         """What a remedy gets to see; without `permit` it may only read."""
         return Context(
-            store=self._store,
+            store=self.store,
             provider=self.provider,
             account=self.account,
             incident=self.incident,
@@ -81,8 +81,19 @@ class Case:
         )
 
     @property
+    def unfinished(self) -> FixAttempt | None:
+        """The attempt that is being applied or verified."""
+        return next((attempt for attempt in self.attempts if attempt.phase != "done"), None)
+
+    @property
     def endpoint(self) -> EndpointSettings | None:
         return endpoint_of(self.account, self.incident)
+
+
+def minutes(value: timedelta) -> str:
+    """`5 min`, or seconds where it is not whole minutes."""
+    seconds = int(value.total_seconds())
+    return f"{seconds // 60} min" if seconds % 60 == 0 else f"{seconds} s"
 
 
 def _read_only() -> None:

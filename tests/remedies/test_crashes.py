@@ -71,11 +71,12 @@ def test_crash_at_any_write_of_the_journal_reaches_the_same_end(world, killed, m
 
 def test_crash_between_attempt_row_and_first_call_goes_on_with_that_attempt(world, killed, monkeypatch):
     world.open()
-    monkeypatch.setattr(world.runner, "_go_on", _dies(killed))
+    monkeypatch.setattr("payops.remedies.driving.go_on", _dies(killed))
     with pytest.raises(killed):
         world.tick()
     assert len(world.attempts) == 1
     assert not world.stripe.calls
+    monkeypatch.undo()
     world.restart()
     world.run(world.ended)
     assert len(world.attempts) == 1

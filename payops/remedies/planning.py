@@ -1,0 +1,96 @@
+"""Which remedy comes next, what it would do, and what stands against it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from payops.domain.errors import ProviderError
+from payops.domain.plans import Plan, Refusal
+from payops.domain.policy import RemedyPolicy
+
+from . import gates
+from .case import Case
+from .gates import Obstacle
+from .registry import REMEDIES
+from .results import Remedy
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """Nothing stands against this plan."""
+
+    remedy: RemedyPolicy
+    plan: Plan
+
+
+@dataclass(frozen=True, slots=True)
+class Blocked:
+    """A plan to show, and why it may not be carried out."""
+
+    remedy: RemedyPolicy
+    plan: Plan
+    obstacle: Obstacle
+
+
+Choice = Ready | Blocked | Refusal
+
+
+def for_payops(case: Case) -> Choice:
+    """The next remedy payops may try by itself."""
+    return _choose(case, case.eligible(), by_operator=False)
+
+
+def for_operator(case: Case) -> Choice:
+    """The next remedy an operator's key press would run."""
+    return _choose(case, case.policy.remedies, by_operator=True)
+
+
+def standing(case: Case, remedy: RemedyPolicy, *, by_operator: bool) -> Obstacle | None:
+    """What stands against a remedy whatever its plan says; costs no read at the provider."""
+    stop = gates.stopped(case.store)
+    if stop is not None:
+        return Obstacle(stop)
+    observing = gates.not_armed(case.store, case.settings, case.account.name, remedy)
+    if observing is not None:
+        return Obstacle(observing)
+    if remedy.effect == "money" or not by_operator:
+        alone = gates.unattended(remedy, case.endpoint)
+        if alone is not None:
+            return alone
+    return gates.limits(case.store, remedy, case.incident, case.account, case.now)
+
+
+def _choose(case: Case, remedies: tuple[RemedyPolicy, ...], *, by_operator: bool) -> Choice:
+    """The first remedy with a plan and nothing against it; else the best there is to show."""
+    blocked: list[Blocked] = []
+    refusals: list[Refusal] = []
+    for policy in remedies:
+        remedy = REMEDIES.get(policy.action)
+        if remedy is None:
+            refusals.append(Refusal(f"{policy.id}: payops knows no action {policy.action}"))
+            continue
+        plan = _plan(case, remedy, policy)
+        if isinstance(plan, Refusal):
+            refusals.append(plan)
+            continue
+        obstacle = standing(case, policy, by_operator=by_operator) or gates.against_plan(
+            policy, plan, case.policy.timeout, by_operator=by_operator
+        )
+        if obstacle is None:
+            return Ready(policy, plan)
+        blocked.append(Blocked(policy, plan, obstacle))
+    if blocked:
+        return min(blocked, key=lambda each: each.obstacle.final)
+    waits = next((refusal for refusal in refusals if refusal.waits), None)
+    return waits or Refusal("; ".join(refusal.reason for refusal in refusals) or "there is nothing to do")
+
+
+def _plan(case: Case, remedy: Remedy, policy: RemedyPolicy) -> Plan | Refusal:
+    try:
+        return remedy.plan(case.context(policy))
+    except ProviderError as error:
+        said = ", ".join(each for each in (error.code, error.request_id) if each)
+        return Refusal(
+            f"{case.account.name}: {remedy.id} cannot be planned: {error.bucket}, {error.message}"
+            f"{f' ({said})' if said else ''}"
+        )
