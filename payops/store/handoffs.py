@@ -35,9 +35,10 @@ class Handoffs:
     ) -> Incident:
         """Send the handoff and raise the incident to its level, both or neither; returns the incident.
 
-        The handoff's `seq` is given here. `NotPossible` when one of the five fields is blank or the level is
-        below the one reached; `LostRace` when the incident changed meanwhile.
+        The handoff's `seq` is given here. `NotPossible` when one of the five fields is blank, the level is
+        below the one reached or the incident is resolved; `LostRace` when it changed meanwhile.
         """
+        _refuse_resolved(incident)
         blank = [name for name in FIVE_FIELDS if not getattr(handoff, name).strip()]
         if blank:
             raise NotPossible(
@@ -90,8 +91,9 @@ class Handoffs:
     ) -> Incident:
         """Take over the handoff that waits: the incident is acknowledged by `who`.
 
-        `NotPossible` when none waits; `LostRace` when the incident changed meanwhile.
+        `NotPossible` when none waits or the incident is resolved; `LostRace` when the incident changed meanwhile.
         """
+        _refuse_resolved(incident)
         defaults = {
             "state": "acknowledged",
             "acknowledged_at": now,
@@ -128,6 +130,7 @@ class Handoffs:
         **columns: object,
     ) -> Incident:
         """Send the waiting or accepted handoff back with a question; the level stays."""
+        _refuse_resolved(incident)
         if not question.strip():
             raise NotPossible(f"a handoff of {incident.id} is returned with a question: ask one")
         with self._store.write() as db:
@@ -158,6 +161,11 @@ class Handoffs:
                 "SELECT * FROM handoffs WHERE incident_id = ? ORDER BY seq", (incident_id,)
             ).fetchall()
         return [_handoff(row) for row in rows]
+
+
+def _refuse_resolved(incident: Incident) -> None:
+    if incident.state == "resolved":
+        raise NotPossible(f"{incident.id} is resolved: nothing is handed over any more")
 
 
 def _latest(db: sqlite3.Connection, incident_id: str) -> Handoff | None:

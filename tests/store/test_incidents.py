@@ -236,6 +236,20 @@ def test_returning_asks_a_question_and_keeps_the_level(store: Store, incident: I
         store.incidents.return_handoff(returned, "bob", "Again?", now)
 
 
+def test_resolved_incident_is_neither_handed_over_nor_accepted(
+    store: Store, incident: Incident, now: datetime
+):
+    raised = store.incidents.add_handoff(handoff(incident, now), incident, now)
+    resolved = resolve(store, raised, now)
+    for act in (
+        lambda: store.incidents.add_handoff(handoff(resolved, now, level=3), resolved, now),
+        lambda: store.incidents.accept_handoff(resolved, "bob", now),
+        lambda: store.incidents.return_handoff(resolved, "bob", "why?", now),
+    ):
+        with pytest.raises(NotPossible, match="is resolved"):
+            act()
+
+
 def test_level_n_ending_is_possible_only_at_that_level(store: Store, incident: Incident, now: datetime):
     raised = store.incidents.add_handoff(handoff(incident, now), incident, now)
     with pytest.raises(sqlite3.IntegrityError):

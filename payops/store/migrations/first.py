@@ -192,7 +192,7 @@ INBOX: tuple[str, ...] = (
     ) STRICT""",
     "CREATE INDEX inbox_open ON inbox (created_at, id) WHERE state IN ('received', 'failed')",
     "CREATE INDEX inbox_unprocessed ON inbox (account, state, received_at) WHERE state <> 'processed'",
-    "CREATE INDEX inbox_received ON inbox (account, received_at)",
+    "CREATE INDEX inbox_received ON inbox (account, received_at) WHERE verdict <> 'imported'",
     """CREATE TABLE inbox_totals (
         account TEXT PRIMARY KEY,
         received INTEGER NOT NULL,
