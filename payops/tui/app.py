@@ -93,11 +93,11 @@ class PayopsApp(App[None]):
     def get_default_screen(self) -> Screen[None]:
         return MainScreen()
 
-    def run(self, *, headless: bool = False, **options: Any) -> None:
+    def run(self, *, headless: bool = False, **options: Any) -> Any:
         """Run until quit; `UsageError` where no screen can be drawn."""
         if not headless:
             require_terminal()
-        super().run(headless=headless, **options)
+        return super().run(headless=headless, **options)
 
     def on_mount(self) -> None:
         for theme in THEMES:

@@ -30,7 +30,7 @@ def said(value: object, style: Style = "", *, limit: int = 200) -> Content:
 
 def told(value: object, style: Style = "", *, limit: int = 2000) -> Content:
     """A foreign text of several lines, at most `limit` characters."""
-    return _content(safe_text(value, limit=limit), style)
+    return _content(safe_text(_head(value, limit), limit=limit), style)
 
 
 def cell(value: object, width: int, style: Style = "") -> Content:
@@ -47,7 +47,7 @@ def number(value: object, width: int, style: Style = "") -> Content:
 
 def line(value: object, *, limit: int = 200) -> str:
     """A foreign value as one clean line of plain text, cut with `…`."""
-    text = safe_line(value, limit=limit + 1)
+    text = safe_line(_head(value, limit), limit=limit + 1)
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
@@ -78,6 +78,12 @@ def ends(left: Content, right: Content, width: int) -> Content:
     if room < 8:
         return padded(left, width)
     return join((padded(left, room), right))
+
+
+def _head(value: object, limit: int) -> str:
+    """As much of a value as can be seen: cleaning 100 kB for every line of a picture would be felt."""
+    text = value if isinstance(value, str) else str(value)
+    return text if len(text) <= (most := limit * 4 + 8192) else text[:most]
 
 
 def _fit(text: str, width: int) -> str:
