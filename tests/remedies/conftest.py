@@ -22,7 +22,6 @@ NOW = datetime(2026, 1, 15, 9, 0, tzinfo=UTC)
 ACCOUNT = "stripe-live"
 URL = f"https://stripe.sim/webhooks/{ACCOUNT}"
 LAG = timedelta(seconds=60)
-STEP = timedelta(seconds=10)
 
 
 class Killed(BaseException):
@@ -54,6 +53,7 @@ class FakeStripe:
         self.calls: list[tuple[str, str, str]] = []
         self.script: dict[str, list[str]] = defaultdict(list)
         self.executed: set[str] = set()
+        self.answers: dict[str, list[str]] = defaultdict(list)
         self.sent: list[str] = []
         self.on_its_way: list[str] = []
         self.proofs: dict[int, CredentialProof] = {}
@@ -101,6 +101,7 @@ class FakeStripe:
         self.before_call(target)
         self.calls.append((what, target, key))
         answer = self.script[what].pop(0) if self.script[what] else "ok"
+        self.answers[key].append(answer)
         if answer in ("ok", "timeout_applied", "killed_after") and key not in self.executed:
             self.executed.add(key)
             effect()
@@ -201,8 +202,8 @@ class World:
         self.poll()
         self.runner.tick(read(self.store, self.settings, self.now), self.now, may_act=may_act)
 
-    def step(self) -> None:
-        self.now += STEP
+    def step(self, seconds: int = 10) -> None:
+        self.now += timedelta(seconds=seconds)
         if self.delivers:
             for event_id in self.stripe.on_its_way:
                 self.receive(event_id)
