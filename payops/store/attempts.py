@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import Any
 
 from payops.clock import to_epoch
@@ -17,6 +18,7 @@ _COLUMNS = (
     "attempt_id, at, status, changed_at, payment_id, customer, amount_minor, currency,"
     " decline_code, method, card_brand, country"
 )
+_LINKED = "attempts.id, attempt_id, at, status, payment_id, customer, amount_minor, currency, attempts.first"
 _AT, _STATUS, _CHANGED_AT = 1, 2, 3
 _GROUPING = slice(4, 8)
 _Values = tuple[Any, ...]
@@ -75,18 +77,20 @@ def _values(attempt: Attempt) -> _Values:
         attempt.status,
         to_epoch(attempt.changed_at),
         attempt.payment_id,
-        _masked(attempt.customer),
+        attempt.customer and redact_text(attempt.customer),
         attempt.amount_minor,
         attempt.currency,
-        _masked(attempt.decline_code),
-        _masked(attempt.method),
-        _masked(attempt.card_brand),
+        _word(attempt.decline_code),
+        _word(attempt.method),
+        _word(attempt.card_brand),
         attempt.country,
     )
 
 
-def _masked(text: str | None) -> str | None:
-    return text if text is None else redact_text(text)
+@lru_cache(maxsize=1024)
+def _word(text: str | None) -> str | None:
+    """A column of few different values: each is masked once."""
+    return text and redact_text(text)
 
 
 def _rank(values: _Values) -> tuple[Any, ...]:
@@ -120,7 +124,7 @@ def _regroup(db: sqlite3.Connection, account: str, touched: Sequence[_Values]) -
     start = min(values[_AT] for values in touched)
     rows = _linked(db, account, touched, start)
     for old in [row for row in rows.values() if row["first"] and _may_be_closed_unseen(row, start)]:
-        rows.update(_of_customers(db, account, [old["customer"]], old["at"], old["at"] + RETRY_WINDOW_S))
+        rows |= _of_customers(db, account, [(old["customer"], old["at"], old["at"] + RETRY_WINDOW_S)])
     ordered = list(rows.values())
     verdicts = mark_first(
         Tried(
@@ -151,57 +155,67 @@ def _may_be_closed_unseen(row: sqlite3.Row, start: int) -> bool:
 def _linked(
     db: sqlite3.Connection, account: str, touched: Sequence[_Values], start: int
 ) -> dict[int, sqlite3.Row]:
+    """Every row that shares a payment, or a customer within the hour, with a touched row or one so found."""
     rows: dict[int, sqlite3.Row] = {}
     # A touched row without payment and customer is linked to nothing, not even found by the two look-ups.
     alone = [values[0] for values in touched if not values[4] and not values[5]]
     if alone:
         rows.update(_select(db, "attempt_id IN (SELECT value FROM json_each(?))", account, json.dumps(alone)))
-    payments = {values[4] for values in touched if values[4]}
-    customers = {values[5] for values in touched if values[5]}
-    seen_payments, seen_customers = set(payments), set(customers)
-    while payments or customers:
-        found: dict[int, sqlite3.Row] = {}
-        if payments:
-            found.update(
-                _select(
-                    db,
-                    "payment_id IN (SELECT value FROM json_each(?))",
-                    account,
-                    json.dumps(sorted(payments)),
-                )
-            )
-        if customers:
-            found.update(_of_customers(db, account, sorted(customers), start - RETRY_WINDOW_S, None))
-        rows.update(found)
-        payments = {row["payment_id"] for row in found.values() if row["payment_id"]} - seen_payments
-        customers = {row["customer"] for row in found.values() if row["customer"]} - seen_customers
-        seen_payments |= payments
-        seen_customers |= customers
+    payments: set[str] = set()
+    spans: dict[str, tuple[int, int]] = {}
+    edge = [(values[_AT], values[4], values[5]) for values in touched]
+    while edge:
+        found = _of_payments(db, account, {payment for _, payment, _ in edge if payment} - payments)
+        found |= _of_customers(db, account, _widen(spans, edge, start - RETRY_WINDOW_S))
+        payments |= {payment for _, payment, _ in edge if payment}
+        edge = [
+            (row["at"], row["payment_id"], row["customer"]) for key, row in found.items() if key not in rows
+        ]
+        rows |= found
     return rows
 
 
+def _widen(
+    spans: dict[str, tuple[int, int]], edge: Iterable[tuple[int, str | None, str | None]], floor: int
+) -> list[tuple[str, int, int]]:
+    """Widen each customer's span to an hour around its rows, not before `floor`; returns what grew."""
+    grown: dict[str, tuple[int, int]] = {}
+    for at, _, customer in edge:
+        if customer and at >= floor:
+            low, high = spans.get(customer, (at, at))
+            wider = min(low, max(floor, at - RETRY_WINDOW_S)), max(high, at + RETRY_WINDOW_S)
+            if wider != spans.get(customer):
+                spans[customer] = grown[customer] = wider
+    return [(customer, *span) for customer, span in grown.items()]
+
+
+def _of_payments(db: sqlite3.Connection, account: str, payments: Iterable[str]) -> dict[int, sqlite3.Row]:
+    wanted = json.dumps(sorted(payments))
+    return _select(db, "payment_id IN (SELECT value FROM json_each(?))", account, wanted)
+
+
 def _of_customers(
-    db: sqlite3.Connection, account: str, customers: Sequence[str], since: int, until: int | None
+    db: sqlite3.Connection, account: str, spans: Sequence[tuple[str, int, int]]
 ) -> dict[int, sqlite3.Row]:
-    return _select(
-        db,
-        "customer IN (SELECT value FROM json_each(?)) AND at >= ? AND at <= ?",
-        account,
-        json.dumps(customers),
-        since,
-        2**62 if until is None else until,
+    """Rows of each (customer, first second, last second)."""
+    return _rows(
+        db.execute(
+            f"SELECT {_LINKED} FROM json_each(?) AS span CROSS JOIN attempts"  # noqa: S608
+            " ON account = ? AND customer = json_extract(span.value, '$[0]')"
+            " AND at >= json_extract(span.value, '$[1]') AND at <= json_extract(span.value, '$[2]')",
+            (json.dumps(spans), account),
+        )
     )
 
 
 def _select(db: sqlite3.Connection, where: str, account: str, *values: object) -> dict[int, sqlite3.Row]:
-    return {
-        row["id"]: row
-        for row in db.execute(
-            "SELECT id, attempt_id, at, status, payment_id, customer, amount_minor, currency, first"  # noqa: S608
-            f" FROM attempts WHERE account = ? AND {where}",
-            (account, *values),
-        )
-    }
+    return _rows(
+        db.execute(f"SELECT {_LINKED} FROM attempts WHERE account = ? AND {where}", (account, *values))  # noqa: S608
+    )
+
+
+def _rows(found: Iterable[sqlite3.Row]) -> dict[int, sqlite3.Row]:
+    return {row["id"]: row for row in found}
 
 
 def _roll_up(db: sqlite3.Connection, account: str, minutes: Iterable[int]) -> None:
