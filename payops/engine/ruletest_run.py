@@ -83,6 +83,7 @@ class _Run:
         self._operators = list(test.operators)
         self._others: list[tuple[Others, str | None]] = [(other, None) for other in test.others]
         self._verdict: Verdict | None = None
+        self._mine: list[Incident] = []
 
     def play(self) -> str:
         """Why the first expectation in time was not met, empty when all were."""
@@ -106,7 +107,8 @@ class _Run:
             now = self._next(now, START + expected[0].at)
 
     def _tick(self, now: datetime) -> SignalSet:
-        signals = self._world.step(now)
+        troubled = self._incident is not None and self._incident.state != "resolved"
+        signals = self._world.step(now, read=troubled)
         self._show_others(now)
         applied = apply(self._store, self._rules, signals, now, may_act=True)
         self._verdict = next((each for each in applied.verdicts if each.rule.id == self._rule.id), None)
@@ -114,15 +116,15 @@ class _Run:
             self._store.incidents.get(i).rule == self._rule.id for i in applied.resolved
         )
         self._runner.tick(signals, now, may_act=True)
-        self._note_branches(signals, now)
-        incident = self._incident()
+        self._hand_over(signals, now)
+        incident = self._look()
         if incident is not None:
             self._seen.remedies |= {a.remedy for a in self._store.incidents.attempts(incident.id)}
         return signals
 
-    def _note_branches(self, signals: SignalSet, now: datetime) -> None:
+    def _hand_over(self, signals: SignalSet, now: datetime) -> None:
         """Send handoffs, and remember which branches of the rule held when one went out."""
-        incident = self._incident()
+        incident = self._look()
         holding = []
         if incident is not None and incident.state != "resolved":
             policy = parse_policy(incident.policy)
@@ -134,7 +136,7 @@ class _Run:
                 holding += [(level, i) for i, step in enumerate(steps) if due(step, policy, values)]
         before = incident.level if incident else 1
         escalation.tick(self._store, self._world.settings, signals, now)
-        after = self._incident()
+        after = self._look()
         if after is not None and after.level > before:
             first = next((branch for branch in holding if branch[0] == after.level), None)
             self._seen.branches |= {first} if first else set()
@@ -143,7 +145,7 @@ class _Run:
         """Do what operators do by now; the refusal of an action fails the test."""
         for step in [step for step in self._operators if self._due_at(step) <= now]:
             self._operators.remove(step)
-            incident = self._incident()
+            incident = self._incident
             fields = {
                 name: text
                 for name in ("text", "question", "cause", "fixed", "reason")
@@ -153,12 +155,13 @@ class _Run:
             result = carry_out(Hands(self._store, self._world.settings, self._runner), request)
             if not result.ok:
                 return f"{step.by} {step.do}: {result.message}"
+            self._look()
         return ""
 
     def _due_at(self, step: Operator) -> datetime:
         if step.at is not None:
             return START + step.at
-        incident = self._incident()
+        incident = self._incident
         if incident is None or step.after_opening is None:
             return datetime.max.replace(tzinfo=START.tzinfo)
         return incident.opened_at + step.after_opening
@@ -207,9 +210,15 @@ class _Run:
         opened = self._store.incidents.open(draft, "opened by the test", now)
         return opened.id if opened else ""
 
+    def _look(self) -> Incident | None:
+        """Read the rule's incidents again; the newest one."""
+        self._mine = [each for each in self._store.incidents.listing() if each.rule == self._rule.id]
+        return self._incident
+
+    @property
     def _incident(self) -> Incident | None:
-        """The newest incident of the rule."""
-        return next((each for each in self._store.incidents.listing() if each.rule == self._rule.id), None)
+        """The newest incident of the rule, as last read."""
+        return self._mine[0] if self._mine else None
 
     def _next(self, now: datetime, expected: datetime) -> datetime:
         times = [expected, self._world.series.next_sample(now), *self._timers()]
@@ -228,13 +237,13 @@ class _Run:
                 yield state.clear_since + rule.resolve.for_
             if state.held_until is not None:
                 yield state.held_until
-        incident = self._incident()
+        incident = self._incident
         if incident is not None and incident.next_action_at is not None:
             yield incident.next_action_at
 
     def _at_work(self) -> bool:
         """Level 1 has something to do at the next step."""
-        incident = self._incident()
+        incident = self._incident
         if incident is None or incident.state == "resolved":
             return False
         attempts = self._store.incidents.attempts(incident.id)
@@ -246,15 +255,14 @@ class _Run:
     def _judge(self, expected: Expectation, now: datetime) -> str:
         if self._verdict is not None and self._verdict.no_data:
             self._seen.no_data = True
-        incident = self._incident()
-        count = sum(each.rule == self._rule.id for each in self._store.incidents.listing())
+        incident = self._incident
         handoffs = self._store.incidents.handoffs(incident.id) if incident else []
         found: dict[str, object] = {
             "severity": incident.severity if incident else None,
             "level": incident.level if incident else None,
             "ended_as": incident.ended_as if incident else None,
             "attempts": len(self._store.incidents.attempts(incident.id)) if incident else 0,
-            "incidents": count,
+            "incidents": len(self._mine),
         }
         states = self._states(incident)
         if expected.state is not None and expected.state not in states:

@@ -201,6 +201,7 @@ class World:
         self.provider.deliver = self._deliver
         self._before: dict[str, Value | None] = {}
         self._events = 0
+        self._listed: Endpoint | None = None
         self._missing: list[WebhookEvent] = []
         self._now = START
         self._seed()
@@ -214,8 +215,11 @@ class World:
         """A different secret for each reference."""
         return f"scripted {reference}"
 
-    def step(self, now: datetime) -> SignalSet:
-        """Move the provider by the edges of the series and return the signals of `now`."""
+    def step(self, now: datetime, *, read: bool) -> SignalSet:
+        """Move the provider by the edges of the series and return the signals of `now`.
+
+        `read`: read its feeds although nothing changed; that only matters while something is being fixed.
+        """
         self._now = now
         values = self.series.values(now)
         for name in ("disabled", "rejected", "wrong_mode"):
@@ -224,18 +228,24 @@ class World:
                 setattr(self.provider, name, value)
         events = self._edge_of_missing(values.get("missing"), now)
         endpoint = self.provider.endpoint(ENDPOINT_ID, now)
-        page = FeedPage(
-            feed="events", read=len(events), requests=1, data_as_of=now, facts=Facts(events=events)
-        )
-        self.store.facts.apply_page(self.account, page, now)
-        self.store.facts.apply_page(
-            self.account, FeedPage(feed="endpoints", read=1, requests=1, endpoints=(endpoint,)), now
-        )
+        if read or events or endpoint != self._listed:
+            self._read(endpoint, events, now)
         self._before = {
             **self._before,
             **{name: value for name, value in values.items() if value is not None},
         }
         return self.series.signals(now)
+
+    def _read(self, endpoint: Endpoint, events: tuple[WebhookEvent, ...], now: datetime) -> None:
+        """The feeds as a poll would bring them: complete up to now."""
+        page = FeedPage(
+            feed="events", read=len(events), requests=1, data_as_of=now, facts=Facts(events=events)
+        )
+        self.store.facts.apply_page(self.account, page, now)
+        if endpoint != self._listed:
+            page = FeedPage(feed="endpoints", read=1, requests=1, endpoints=(endpoint,))
+            self.store.facts.apply_page(self.account, page, now)
+            self._listed = endpoint
 
     def _seed(self) -> None:
         """A history without trouble: one event that arrived, and a credential that proved itself."""

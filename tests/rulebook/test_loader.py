@@ -3,6 +3,7 @@ from __future__ import annotations
 import time
 
 import pytest
+import yaml
 
 from payops.rulebook import Rule, RuleFileErrors, load, shipped_dir
 
@@ -105,7 +106,7 @@ TYPOS = [
     ("status: stable", "status: !!str stable", "5:9", "the tag"),
     ("status: stable", "status: stable\n---\nid: other", "6:1", "a second document"),
     ("status: stable", "\tstatus: stable", "5:1", "spaces, not tabs"),
-    ("status: stable", "status: sta: ble", "5:12", "mapping values are not allowed here"),
+    ("status: stable", "status: sta: ble", "5:12", "put text with ': ' in it in quotes"),
     ("status: stable", "status: \x07", "5:9", "a control character"),
     (
         "status: stable",
@@ -151,7 +152,7 @@ def test_all_mistakes_of_all_files_are_reported_together(rule_text, write):
         (b"[" * 60_000, "nested more than 16 deep"),
         (b"[" + b"1," * 30_000, "more than 5000 values"),
         (b"a: *a\n" * 100, "alias"),
-        (b'a: "\\ud800"', "surrogate"),
+        (b'a: "\\ud800"', "Unicode character" if yaml.__with_libyaml__ else "surrogate"),
         (b"a: " + b"9" * 5_000, "too large"),
         (b"a: 1e999", "not finite"),
         (b"? [a, b]\n: c", "a key must be plain text"),

@@ -1,0 +1,140 @@
+from __future__ import annotations
+
+import pytest
+
+from payops.engine.ruletest import check, run
+from payops.rulebook import load, shipped_dir
+
+RULES = load([shipped_dir()])
+
+
+def test_shipped_rules_pass_their_own_tests():
+    results = run([shipped_dir()])
+    assert {result.rule for result in results} == set(RULES.ids)
+    assert [f"{result.rule}: {result.name}: {result.why}" for result in results if not result.ok] == []
+
+
+def test_shipped_rules_are_covered():
+    assert [str(problem) for problem in check([shipped_dir()])] == []
+
+
+def shipped(name: str, *replace: tuple[str, str]) -> str:
+    text = (shipped_dir() / f"{name}.yaml").read_text("utf-8")
+    for old, new in replace:
+        assert old in text
+        text = text.replace(old, new, 1)
+    return text
+
+
+MUTANTS = [
+    ("webhook-endpoint-disabled", 'when: ["!disabled", "missing == 0"]', 'when: ["disabled"]', "is enabled"),
+    ("webhook-endpoint-disabled", "attempts: 2", "attempts: 1", "once more"),
+    ("webhook-endpoint-disabled", "l1_exhausted || open_for", "open_for", "once more"),
+    ("webhook-endpoint-disabled", "duration('24h')", "duration('48h')", "for a day"),
+    ("webhook-endpoint-disabled", '["decision_requested"]', '["level >= 4"]', "user decides"),
+    ("webhook-events-missing", "missing >= 5", "missing >= 4", "a few"),
+    ("webhook-events-missing", "missing_oldest_s > 300", "missing_oldest_s > 100", "a few"),
+    ("webhook-events-missing", "for: 1m", "for: 0s", "payops fixed it"),
+    ("webhook-events-missing", "duration('60m')", "duration('20m')", "a receiver"),
+    ("webhook-events-missing", "missing >= 500", "missing >= 5000", "will not resend"),
+    ("success-rate-drop", "evidence >= 1.0", "evidence >= 0.5", "bad luck"),
+    ("success-rate-drop", "n_15m >= 10", "n_15m >= 5", "too few"),
+    ("success-rate-drop", "(n_15m >= 1500 && rate_15m < expected - 0.025)", "false", "small drop"),
+    ("success-rate-drop", "for: 10m", "for: 30m", "a surge"),
+    ("success-rate-drop", "rate_15m < 0.25 * expected", "rate_15m < 0.05 * expected", "almost nothing"),
+    ("success-rate-drop", "rate_15m < 0.5 * expected", "rate_15m < 0.05 * expected", "almost nothing"),
+    ("credentials-rejected", "on_no_data: hold", "on_no_data: fire", "neither way"),
+    ("credentials-rejected", "on_no_data: hold", "on_no_data: resolve", "neither way"),
+    ("wrong-mode-credential", 'when: ["wrong_mode"]', 'when: ["accepted"]', "takes over"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new", "notices"), MUTANTS, ids=[f"{m[0]}: {m[2][:40]}" for m in MUTANTS]
+)
+def test_a_rule_that_judges_otherwise_fails_its_tests(write, name, old, new, notices):
+    results = run([write(shipped(name, (old, new)))], notices)
+    assert results
+    assert not all(result.ok for result in results), "no test noticed"
+
+
+def test_uncovered_parts_are_named_at_their_place(rule_text, write):
+    path = write(rule_text)
+    found = [str(problem).removeprefix(f"{path}:") for problem in check([path])]
+    assert found == [
+        "29:11: not covered: no test takes this way to Level 2",
+        "30:12: not covered: no test takes this way to Level 3",
+        "8:9: not covered: no test expects anything while there is no data: add a series with _",
+        "14:10: not covered: no test sees the rule's own condition resolve the incident",
+    ]
+
+
+def test_rule_without_tests_is_refused_by_check_and_loads(rule_text, write):
+    path = write(rule_text[: rule_text.index("tests:")])
+    assert "has no tests" in str(check([path])[0])
+    assert len(load([path])) == 1
+    assert run([path]) == []
+
+
+def test_unmet_expectation_says_when_what_and_the_last_event(rule_text, write):
+    path = write(rule_text.replace("{at: 3m, state: open}", "{at: 3m, state: resolved}"))
+    (result,) = run([path])
+    assert not result.ok
+    assert result.why.startswith("at 3m: state is open, expected resolved (last: ")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        ("state: open}", "state: open, severity: sev1}", "severity is sev3, expected sev1"),
+        ("state: open}", "state: open, level: 3}", "level is 1, expected 3"),
+        ("state: open}", "attempts: 2}", "attempts is 1, expected 2"),
+        ("state: open}", "incidents: 2}", "incidents is 1, expected 2"),
+        ("state: open}", "handoff_to: user}", "handed to nobody, expected user"),
+        ("state: open}", "ended_as: false_alarm}", "ended_as is None, expected false_alarm"),
+        ("[ok]}", "[ok]}\n    operators: [{at: 1m, do: ack}]", "demo ack: "),
+        ("[ok]}", "[ok]}\n    operators: [{at: 3m, do: ack, by: eve}]", "'eve' is not listed"),
+        ("mode: live", "mode: staging", "its labels make no account"),
+    ],
+)
+def test_every_kind_of_wrong_expectation_fails(rule_text, write, old, new, says):
+    (result,) = run([write(rule_text.replace(old, new))])
+    assert not result.ok
+    assert says in result.why
+
+
+def test_bad_file_is_a_failed_test(write):
+    (result, *_) = run([write("id: 5")])
+    assert (result.ok, result.rule) == (False, "rule.yaml")
+    assert "lacks 'schema'" in " ".join(each.why for each in run([write("id: 5")]))
+    assert "lacks 'schema'" in " ".join(str(each) for each in check([write("id: 5")]))
+
+
+def test_pattern_chooses_by_rule_or_name(rule_text, write):
+    path = write(rule_text)
+    assert len(run([path], "EVENTS-missing")) == 1
+    assert len(run([path], "opens")) == 1
+    assert run([path], "nothing like it") == []
+
+
+def test_rule_tests_are_the_same_every_time():
+    path = shipped_dir() / "webhook-endpoint-disabled.yaml"
+    first, second = ([(r.name, r.ok, r.why) for r in run([path], "provider refuses")] for _ in range(2))
+    assert first == second
+
+
+@pytest.mark.parametrize(
+    ("outcome", "ended"),
+    [
+        ("ok", "fixed_by_payops"),
+        ("timeout_applied", "fixed_by_payops"),
+        ("rejected", "self_healed"),
+        ("timeout_lost", "self_healed"),
+    ],
+)
+def test_scripted_outcomes_reach_the_ending(rule_text, write, outcome, ended):
+    text = rule_text.replace("[ok]", f"[{outcome}]").replace(
+        "[{at: 3m, state: open}]", f"[{{at: 12m, state: resolved, ended_as: {ended}}}]"
+    )
+    (result,) = run([write(text)])
+    assert result.ok, result.why
