@@ -29,7 +29,7 @@ ENDED = {
     "level_4": "decided at Level 4, by the user",
 }
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~!&])")
-_LIST_MARK = re.compile(r"^(\s*)([-+=]|\d+[.)])", re.MULTILINE)
+_LIST_MARK = re.compile(r"^(\d{0,9})([-+=.)])(?=\s|$)")
 _LINK = re.compile(r"(?i)\b(https?|ftp|mailto|javascript|data)(:)|(www)(\.)")
 
 
@@ -59,13 +59,13 @@ def incident_markdown(store: Store, incident_id: str, now: datetime) -> str:
 def escape(value: object) -> str:
     """Text that Markdown shows as it is, on one line: no markup, no link, no HTML, no list."""
     text = _SPECIAL.sub(r"\\\1", safe_line(value, limit=4000))
-    return _defused(_LIST_MARK.sub(r"\1\\\2", text))
+    return _defused(_LIST_MARK.sub(r"\1\\\2", text.lstrip()))
 
 
 def escape_block(value: object) -> str:
-    """The same for a text of several lines, as a quotation."""
+    """The same for a text of several lines, as a quotation of one paragraph each."""
     lines = safe_text(value, limit=8000).splitlines() or [""]
-    return "\n".join(f"> {escape(line)}".rstrip() for line in lines)
+    return "\n>\n".join(f"> {escape(line)}".rstrip() for line in lines if line.strip())
 
 
 def _defused(text: str) -> str:

@@ -29,7 +29,7 @@ def test_attempts_are_told_with_outcome_proof_and_request_ids(desk):
     desk.attempt()
     text = drafted(desk).attempted
     assert "Attempt 1 of 1, enable-endpoint by payops at 2026-01-15 09:00:00 UTC" in text
-    assert "not_verified, not verified (req_abc): enabled we_1 (req_abc), resent 12 of 12 events." in text
+    assert "ended, not verified (req_abc): enabled we_1 (req_abc), resent 12 of 12 events." in text
 
 
 def test_nothing_attempted_says_why(desk):
