@@ -131,7 +131,12 @@ class _progress:
 @click.option(
     "--state", type=click.Path(path_type=Path, dir_okay=False), help="Keep the world here; survives kill -9."
 )
-@click.option("--receiver", metavar="URL", help="Where the webhooks of the simulated world really go.")
+@click.option(
+    "--receiver", metavar="URL", help="Where payops's receiver listens.  [default: http://127.0.0.1:8787]"
+)
+@click.option(
+    "--published-as", metavar="URL", hidden=True, help="How the simulated world calls that receiver."
+)
 def simulate(
     scenario_name: str,
     seed: int | None,
@@ -139,6 +144,7 @@ def simulate(
     write_config: Path | None,
     state: Path | None,
     receiver: str | None,
+    published_as: str | None,
 ) -> None:
     """The simulated provider servers alone."""
     from payops.simulator.serve import serve
@@ -153,6 +159,7 @@ def simulate(
         state=state,
         write_config=write_config,
         receiver=receiver,
+        published_as=published_as or receiver,
         ready=lambda urls: out.document(urls),
         stop_event=stop,
     )

@@ -60,7 +60,16 @@ class LiveDemo:
 
     def _simulator(self, receiver: str) -> dict[str, str]:
         command = [sys.executable, "-m", "payops", "simulate", "--scenario", self._name]
-        command += ["--seed", str(self._seed), "--port", "0", "--receiver", receiver]
+        command += [
+            "--seed",
+            str(self._seed),
+            "--port",
+            "0",
+            "--receiver",
+            receiver,
+            "--published-as",
+            PUBLIC_BASE,
+        ]
         self._child = subprocess.Popen(
             command,
             stdout=subprocess.PIPE,

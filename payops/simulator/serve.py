@@ -31,20 +31,22 @@ def serve(
     state: Path | None = None,
     write_config: Path | None = None,
     receiver: str | None = None,
+    published_as: str | None = None,
     ready: Callable[[dict[str, str]], None],
     stop_event: Event,
 ) -> None:
     """Run a scenario's world until `stop_event`; `ready({"stripe": URL})` is called once the port is open.
 
     The run starts now; with `state`, when the world in that file started, and it goes on where it was.
-    With `receiver` (a base URL) payops is published as `https://stripe.sim`, which leads there; without, at
-    the receiver's default address on this machine itself. `UsageError`: scenario, port, state or file.
+    `receiver` is the base URL of payops's receiver (default: its default address on this machine). The provider
+    knows it as `published_as`, by default `https://stripe.sim` where a receiver is named, else by its own address.
+    `UsageError`: scenario, port, state or file.
     """
     what = scenario.load(name_or_path)
     chosen = what.seed if seed is None else seed
     past = None if state is None else journal.read(state, what, chosen)
     host, receiver_port = _address(receiver)
-    public_base = PUBLIC_BASE if receiver else f"http://{host}:{receiver_port}"
+    public_base = published_as or (PUBLIC_BASE if receiver else f"http://{host}:{receiver_port}")
     start = utc_now().replace(microsecond=0) if past is None else past.start
     world = World(what, chosen, start, public_base=public_base)
     server = StripeServer(world, port=port, now=utc_now, receiver=receiver)

@@ -22,7 +22,7 @@ duration: 20m
 providers:
   stripe: {mode: live, payments_per_minute: 6, success_rate: 0.95}
 faults:
-  - {kind: webhook_endpoint_disabled, provider: stripe, at: 3m}
+  - {kind: webhook_endpoint_disabled, provider: stripe, at: 190s}
 """
 
 

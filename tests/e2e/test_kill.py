@@ -1,0 +1,81 @@
+"""kill -9 of any part: recovery by itself, nothing lost, nothing doubled."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from house import House, wait_for
+
+from payops.clock import utc_now
+from payops.domain.stripe_events import EVENT_TYPES
+from payops.store import Store
+
+SCENARIO = """
+schema: payops.scenario/v1
+name: kill
+seed: 3
+warmup: 30m
+duration: 1h
+providers:
+  stripe: {mode: live, payments_per_minute: 60, success_rate: 0.95}
+faults:
+  - {kind: webhook_endpoint_disabled, provider: stripe, at: 5s}
+"""
+
+
+def opened(house: House) -> Store:
+    return Store.open(house.folder / "payops.db", now=utc_now())
+
+
+def fixed(house: House) -> dict[str, Any] | None:
+    return next((each for each in house.incidents() if each["ended_as"] == "fixed_by_payops"), None)
+
+
+def test_engine_and_simulator_killed_mid_fix_recover_and_lose_nothing(house: Callable[[str], House]) -> None:
+    one = house(SCENARIO)
+    one.simulate()
+    one.start("engine", "engine")
+    wait_for(lambda: any(each["attempts"] for each in one.incidents()), f"a fix begins\n{one.log()}", 120)
+    one.kill("engine")
+    one.kill("simulate")
+    one.simulate()
+    one.start("engine", "engine")
+    incident = wait_for(lambda: fixed(one), f"fixed by itself\n{one.log()}", 240)
+    assert len(incident["attempts"]) <= 2
+    store = opened(one)
+    try:
+        since = store.inbox.first_verified_at("stripe-live")
+        first_try = datetime.fromisoformat(incident["attempts"][0]["started_at"])
+        assert since is not None
+        # Everything generated until the fix began, the endpoint being off, is in the inbox now.
+        count, _ = store.facts.count_missing("stripe-live", EVENT_TYPES, since, first_try)
+        assert count == 0
+        assert store.audit.verify().ok
+        assert store.quick_check() == ()
+    finally:
+        store.close()
+
+
+def test_a_second_engine_takes_over_when_the_first_is_killed(house: Callable[[str], House]) -> None:
+    one = house(SCENARIO.replace("at: 5s", "at: 50m"))
+    one.simulate()
+    one.start("engine", "engine")
+    first = wait_for(lambda: one.ask("status", "--json")["engine"]["holder"], "an engine holds the lease")
+    config = one.folder / "payops.toml"
+    second_config = Path(one.folder / "second.toml")
+    second_config.write_text(config.read_text().replace(f"port = {one.receiver_port}", "port = 0"))
+    second_config.chmod(0o600)
+    one.start("second", "engine", "--config", "second.toml")
+    wait_for(
+        lambda: "engine running" in (one.folder / "second.out").read_text(),
+        f"the second looks on\n{one.log()}",
+    )
+    assert one.ask("status", "--json")["engine"]["holder"] == first
+    one.kill("engine")
+    wait_for(
+        lambda: one.ask("status", "--json")["engine"]["holder"] not in (None, first),
+        f"the second takes the lease\n{one.log()}",
+    )
