@@ -8,12 +8,13 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal, NamedTuple
 
 from payops.text import mask
+
+from .cards import is_pan, mask_pans, masked_pan
 
 Kind = Literal["pan", "cvv", "track", "secret", "email"]
 
@@ -26,40 +27,6 @@ class Finding:
     path: str
 
 
-# First digits and lengths of the card brands; nothing starts with 1, so epoch times never match.
-_ISSUERS: tuple[tuple[str, str, range], ...] = (
-    ("4", "4", range(13, 20)),
-    ("51", "55", range(16, 17)),
-    ("2221", "2720", range(16, 17)),
-    ("34", "34", range(15, 16)),
-    ("37", "37", range(15, 16)),
-    ("6011", "6011", range(16, 20)),
-    ("644", "659", range(16, 20)),
-    ("62", "62", range(16, 20)),
-    ("81", "82", range(16, 20)),
-    ("3528", "3589", range(16, 20)),
-    ("300", "305", range(14, 20)),
-    ("3095", "3095", range(14, 20)),
-    ("36", "36", range(14, 20)),
-    ("38", "39", range(14, 20)),
-    ("50", "50", range(13, 20)),
-    ("56", "58", range(13, 20)),
-    ("6304", "6304", range(13, 20)),
-    ("6759", "6763", range(13, 20)),
-    ("2200", "2204", range(16, 20)),
-    ("9792", "9792", range(16, 17)),
-)
-_SEPARATORS = " \\-.\u00a0\u2009\u202f\u2010-\u2014_/\t"
-_DIGITS = re.compile(rf"(?<!\d)\d(?:[{_SEPARATORS}]{{0,2}}\d){{12,}}(?!\d)")
-_WORD_END, _WORD_START = re.compile(r"[0-9A-Za-z_\-]*$"), re.compile(r"^[0-9A-Za-z_\-]*")
-_GLUED_END, _GLUED_START = re.compile(r"[0-9A-Za-z]*$"), re.compile(r"^[0-9A-Za-z]*")
-_CARD_WORDS = frozenset(
-    {"card", "pan", "cc", "ccn", "number", "cardnumber", "nr", "no", "visa", "mc", "amex"}
-)
-_PROVIDER_ID = re.compile(r"(?:[a-z]{2,12}_)+(?:live_|test_)?(?=[0-9A-Za-z]*[A-Za-z])[0-9A-Za-z]{8,}")
-_HEX = re.compile(
-    r"(?=.*[a-f])[0-9a-f]{20,}|[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.I
-)
 _TRACK = re.compile(r"%?[Bb]\d{12,19}\^[^^\n]{2,30}\^\d[^?\n]{3,60}\??|;?\d{12,19}=\d{7,}[^?\s\"]{0,40}\??")
 _CVV_TEXT = re.compile(
     r"(?P<name>\b(?:cvv2?|cvc2?|csc|security[ _-]?code|card[ _-]?code)\b[\"']?\s*(?:is|[:=#])?\s*[\"']?)(?P<value>\d{3,4})(?!\d)",
@@ -74,9 +41,6 @@ _PEM = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIV
 _EMAIL = re.compile(
     r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~\-]{1,64}@[A-Za-z0-9](?:[A-Za-z0-9\-]{0,62}\.)+[A-Za-z]{2,24}\b"
 )
-_DECIMAL = re.compile(r"\d{1,3}\.\d{7,}")
-_LONG = re.compile(rf"\d(?:[{_SEPARATORS}]{{0,2}}\d){{12}}")
-
 _CVV_FIELDS = frozenset(
     {
         "cvv",
@@ -246,10 +210,10 @@ def _number(value: int, field: _Field, path: str, declared: bool, found: list[Fi
     if value < 10**12 or value >= 10**19 or (declared and field.declared):
         return value
     digits = str(value)
-    if not _is_pan(digits):
+    if not is_pan(digits):
         return value
     found.append(Finding("pan", path))
-    return _masked_pan(digits)
+    return masked_pan(digits)
 
 
 def _text(text: str, path: str, found: list[Finding], *, cards: bool = True, emails: bool = True) -> str:
@@ -274,9 +238,9 @@ def _text(text: str, path: str, found: list[Finding], *, cards: bool = True, ema
     if cards:
         if "cv" in lower or "csc" in lower or "code" in lower:
             text = _CVV_TEXT.sub(lambda m: put("cvv", f"{m['name']}[cvv]"), text)
-        if len(text) >= 13 and _LONG.search(text):
+        if "^" in text or "=" in text:
             text = _TRACK.sub(lambda m: put("track", "[track]"), text)
-            text = _DIGITS.sub(lambda m: _pan(m, put), text)
+        text = mask_pans(text, lambda masked: put("pan", masked))
     return text
 
 
@@ -299,91 +263,3 @@ def _clean(text: str) -> str:
     if "\x00" in text:
         text = text.replace("\x00", "\ufffd")
     return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
-
-
-def _pan(match: re.Match[str], put: Callable[[Kind, str], str]) -> str:
-    run, text = match[0], match.string
-    before, after = text[max(0, match.start() - 64) : match.start()], text[match.end() : match.end() + 64]
-    if before.endswith("+") or _DECIMAL.fullmatch(run):
-        return run  # a telephone number, a fraction
-    if " " not in run and _inside_an_id(run, before, after):
-        return run
-    return _mask_run(run, put)
-
-
-def _mask_run(run: str, put: Callable[[Kind, str], str]) -> str:
-    for start, end in _windows(run):
-        digits = _digits_of(run[start:end])
-        if _is_pan(digits):
-            return run[:start] + put("pan", _masked_pan(digits)) + _mask_run(run[end:], put)
-    return run
-
-
-def _inside_an_id(run: str, before: str, after: str) -> bool:
-    """Digits that belong to a longer identifier: `ch_…`, a hash, `P-5ML4271244454362WXNWU5NQ`."""
-    word = _tail(_WORD_END, before) + run + _tail(_WORD_START, after)
-    if _PROVIDER_ID.fullmatch(word) or _HEX.fullmatch(word):
-        return True
-    left, right = _tail(_GLUED_END, before), _tail(_GLUED_START, after)
-    if left.lower() in _CARD_WORDS:
-        return False
-    return (
-        _mixed(left)
-        or (_has_letter(left) and _has_letter(right))
-        or (not left and _mixed(right) and len(right) > 8)
-    )
-
-
-def _tail(pattern: re.Pattern[str], text: str) -> str:
-    match = pattern.search(text)
-    return match[0] if match else ""
-
-
-def _has_letter(text: str) -> bool:
-    return any(character.isalpha() for character in text)
-
-
-def _mixed(text: str) -> bool:
-    return _has_letter(text) and any(character.isdigit() for character in text)
-
-
-def _windows(run: str) -> list[tuple[int, int]]:
-    """The stretches of a run of digits that may be one card number: the whole of it, or whole groups."""
-    groups = [match.span() for match in re.finditer(r"\d+", run[:200])]
-    sizes = [end - start for start, end in groups]
-    if groups and all(size == 1 for size in sizes):
-        return [(groups[0][0], groups[-1][1])]
-    return [
-        (groups[first][0], groups[last][1])
-        for first in range(len(groups))
-        for last in range(min(len(groups), first + 9) - 1, first - 1, -1)
-        if min(sizes[first : last + 1]) >= 2 and 13 <= sum(sizes[first : last + 1]) <= 19
-    ]
-
-
-def _digits_of(run: str) -> str:
-    return "".join(str(int(character)) for character in run if character.isdigit() and character.isdecimal())
-
-
-def _is_pan(digits: str) -> bool:
-    return 13 <= len(digits) <= 19 and len(set(digits)) > 1 and _issued(digits) and _luhn(digits)
-
-
-def _issued(digits: str) -> bool:
-    return any(
-        low <= digits[: len(low)] <= high and len(digits) in lengths for low, high, lengths in _ISSUERS
-    )
-
-
-def _luhn(digits: str) -> bool:
-    total = 0
-    for index, character in enumerate(reversed(digits)):
-        value = ord(character) - 48
-        if index % 2:
-            value = value * 2 - 9 if value > 4 else value * 2
-        total += value
-    return total % 10 == 0
-
-
-def _masked_pan(digits: str) -> str:
-    return f"[card …{digits[-4:]}]"

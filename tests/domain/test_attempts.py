@@ -129,7 +129,7 @@ def by_the_definition(rows: list[Tried]) -> set[str]:
     return first
 
 
-@settings(max_examples=300)
+@settings(max_examples=150)
 @given(ROWS)
 def test_marks_are_those_of_the_definition(rows: list[Tried]):
     assert first_ids(*rows) == by_the_definition(rows)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,10 +23,18 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "payops.db"
 
 
+@pytest.fixture(scope="session")
+def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("empty") / "payops.db"
+    Store.open(path, now=NOW, seed="test").close()
+    return path
+
+
 @pytest.fixture
-def store(path: Path, now: datetime) -> Iterator[Store]:
-    """On a real file."""
-    with Store.open(path, now=now, seed="test") as opened:
+def store(path: Path, now: datetime, empty_store: Path) -> Iterator[Store]:
+    """On a real file; the migrations that made it ran once for the session."""
+    shutil.copy(empty_store, path)
+    with Store.open(path, now=now) as opened:
         yield opened
 
 

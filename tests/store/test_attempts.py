@@ -180,7 +180,7 @@ def naive(seen: list[Attempt]) -> dict[str, tuple[str, bool]]:
     return {one.attempt_id: (one.status, first) for one, first in zip(ordered, marks, strict=True)}
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(STATES, SHAPES, st.randoms(use_true_random=False), st.integers(1, 10))
 def test_arrival_order_and_page_size_change_neither_rows_nor_marks_nor_rollup(
     states: list, shapes: list, rng: random.Random, size: int

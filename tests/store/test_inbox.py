@@ -158,7 +158,7 @@ STEPS = st.lists(
 )
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(STEPS)
 def test_missing_is_listed_minus_inbox_whatever_came_first(steps: list[tuple[str, int]]):
     now = datetime.fromisoformat("2026-01-15T09:00:00+00:00")

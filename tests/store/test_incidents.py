@@ -416,7 +416,7 @@ ACTS = st.lists(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(ACTS)
 def test_whatever_people_do_level_only_grows_attempts_stay_two_and_versions_count_up(acts: list[str]):
     now = datetime.fromisoformat("2026-01-15T09:00:00+00:00")

@@ -67,7 +67,7 @@ def test_fence_of_a_lease_nobody_has_is_refused_too(store: Store, now: datetime)
         store.leases.fence(db, lease)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(
     st.lists(
         st.tuples(
