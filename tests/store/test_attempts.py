@@ -115,6 +115,22 @@ def test_very_old_failure_of_the_payment_closed_by_another_payment_makes_no_retr
     assert first_ids(memory) == {"a", "c"}
 
 
+SAME = {"customer": "cus", "amount_minor": 100, "currency": "EUR"}
+
+
+def test_failure_that_arrives_late_turns_the_customers_next_hour_into_retries(memory: Store):
+    apply(memory, attempt("b", 10, payment_id="two", **SAME), attempt("c", 61, payment_id="three", **SAME))
+    assert first_ids(memory) == {"b"}
+    apply(memory, attempt("a", 0, payment_id="one", **SAME))
+    assert first_ids(memory) == {"a", "c"}
+
+
+def test_retry_of_an_hour_ago_is_not_taken_for_a_first_attempt(memory: Store):
+    apply(memory, attempt("a", 0, payment_id="one", **SAME), attempt("b", 50, payment_id="two", **SAME))
+    apply(memory, attempt("c", 70, payment_id="three", **SAME))
+    assert first_ids(memory) == {"a", "c"}
+
+
 STATES = st.lists(
     st.tuples(
         st.integers(0, 11),  # which attempt
@@ -126,7 +142,7 @@ STATES = st.lists(
 )
 SHAPES = st.lists(
     st.tuples(
-        st.integers(0, 400),  # made, minutes after the start
+        st.integers(0, 200),  # made, minutes after the start
         st.sampled_from([None, "p1", "p2", "p3", "p4"]),
         st.sampled_from([None, "c1", "c2"]),
         st.sampled_from([100, 200]),

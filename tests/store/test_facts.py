@@ -336,23 +336,24 @@ HOT = {
 
 @pytest.fixture(scope="module")
 def week() -> Store:
-    """A week: 10,000 payments, each with a delivered and processed event."""
+    """A week: 20,000 payments, each with a delivered and processed event."""
     now = datetime.fromisoformat("2026-01-15T09:00:00+00:00")
     store = Store.in_memory(now)
-    step = timedelta(days=7) / 10_000
+    step = timedelta(days=7) / 20_000
     attempts = tuple(
         attempt(f"ch_{n}", now - n * step, "failed" if n % 20 == 0 else "succeeded", payment_id=f"pi_{n}")
-        for n in range(10_000)
+        for n in range(20_000)
     )
-    events = tuple(event(f"evt_{n}", now - n * step) for n in range(10_000))
+    events = tuple(event(f"evt_{n}", now - n * step) for n in range(20_000))
+    store.inbox.import_seen(ACCOUNT, events[::2], now)  # half of them reached us before they were listed
     store.facts.apply_facts(ACCOUNT, Facts(attempts=attempts, events=events), now)
-    store.inbox.import_seen(ACCOUNT, events, now)
+    store.inbox.import_seen(ACCOUNT, events[1::2], now)
     return store
 
 
 @pytest.mark.parametrize("name", HOT)
 def test_what_a_tick_asks_reads_no_raw_history(week: Store, now: datetime, name: str):
-    """Judged by the steps SQLite's machine takes, which no load changes; all of history is over 200,000."""
+    """Judged by the steps SQLite's machine takes, which no load changes; all of history is over 400,000."""
     steps = 0
 
     def count() -> int:
@@ -364,4 +365,4 @@ def test_what_a_tick_asks_reads_no_raw_history(week: Store, now: datetime, name:
         db.set_progress_handler(count, 1000)
         HOT[name](week, now)
         db.set_progress_handler(None, 0)
-    assert steps <= 40, f"{name} took {steps} thousand steps"
+    assert steps <= 60, f"{name} took {steps} thousand steps"
