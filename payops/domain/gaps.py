@@ -34,5 +34,8 @@ def worth(events: Iterable[WebhookEvent]) -> tuple[Money, ...]:
 
 
 def amounts(money: Iterable[Money]) -> str:
-    """`1,234.00 EUR and 12.00 USD`; `no amount known` when there is none."""
-    return " and ".join(str(each) for each in money) or "no amount known"
+    """`1,234.00 EUR, 12.00 USD and 900 JPY`; `no amount known` when there is none."""
+    shown = [str(each) for each in money]
+    if len(shown) < 2:
+        return shown[0] if shown else "no amount known"
+    return f"{', '.join(shown[:-1])} and {shown[-1]}"

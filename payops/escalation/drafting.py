@@ -75,7 +75,9 @@ def for_step(store: Store, settings: Settings, incident: Incident, step: Step, n
 
 def problem(incident: Incident, now: datetime) -> str:
     """What is wrong, by which values, since when."""
-    terms = "; ".join(f"{why.term} ({_value(why.value)})" for why in incident.why)
+    # The values behind the rule's terms say more than that the terms are true.
+    named = [why for why in incident.why if why.term.isidentifier()] or incident.why
+    terms = ", ".join(f"{why.term} is {_value(why.value)}" for why in named)
     because = f" because {terms}" if terms else ""
     return (
         f"{incident.title}: opened at {_at(incident.opened_at)}{because}; {incident.severity}, open for "
@@ -89,7 +91,8 @@ def attempted(incident: Incident, attempts: Sequence[FixAttempt]) -> str:
     if not told:
         reason = incident.l1_reason or "Level 1 has not planned anything yet"
         return f"Nothing was applied: {reason.rstrip('.')}."
-    if incident.l1_exhausted_at is not None and incident.l1_reason:
+    repeated = any(attempt.detail and attempt.detail in incident.l1_reason for attempt in attempts)
+    if incident.l1_exhausted_at is not None and incident.l1_reason and not repeated:
         told.append(f"Level 1 ended at {_at(incident.l1_exhausted_at)}: {incident.l1_reason.rstrip('.')}.")
     return " ".join(told)
 

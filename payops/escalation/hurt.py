@@ -9,11 +9,11 @@ from payops.domain.incidents import Impact, Incident
 from payops.domain.money import Money, totals
 from payops.domain.plans import plan_of
 from payops.domain.stripe_events import EVENT_TYPES
+from payops.signals.onset import onset
 from payops.signals.success import baseline
 from payops.signals.webhooks import GRACE
 from payops.store import FirstAttempt, Store
 
-LOOK_BACK = timedelta(hours=2)
 MOST = 5_000
 
 
@@ -45,7 +45,7 @@ def _failures(store: Store, incident: Incident, end: datetime) -> Impact:
             None,
             method="there is too little history to say how many failures are usual",
         )
-    since = onset(store, incident, 1 - expected.share)
+    since = onset(store, incident.account, 1 - expected.share, incident.opened_at)
     minutes = store.facts.minutes(incident.account, since, end + timedelta(minutes=1))
     n = sum(count for _, count, _ in minutes)
     failed = n - sum(good for _, _, good in minutes)
@@ -62,20 +62,6 @@ def _failures(store: Store, incident: Incident, end: datetime) -> Impact:
         f"{expected.n} of the day before; the onset is the minute from which failures ran above that; customers are "
         "all who failed",
     )
-
-
-def onset(store: Store, incident: Incident, usual: float) -> datetime:
-    """The minute from which failures ran above the usual share until the incident opened."""
-    minutes = store.facts.minutes(incident.account, incident.opened_at - LOOK_BACK, incident.opened_at)
-    level = lowest = 0.0
-    since = minutes[0][0] if minutes else incident.opened_at
-    # The margin keeps quiet minutes from counting as the beginning.
-    margin = usual + 0.25 * (1 - usual)
-    for at, n, good in minutes:
-        if level <= lowest:
-            lowest, since = level, at
-        level += (n - good) - n * margin
-    return since
 
 
 def _share(lost: list[FirstAttempt], beyond: int, failed: int) -> tuple[Money, ...]:

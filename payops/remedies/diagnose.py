@@ -8,6 +8,8 @@ from itertools import chain
 from typing import Literal, get_args
 
 from payops.domain.plans import Plan, Refusal
+from payops.signals.onset import onset
+from payops.signals.success import baseline
 from payops.text import safe_line
 
 from .journal import Journal
@@ -121,7 +123,12 @@ def diagnosis(context: Context) -> str:
 
 
 def _since(context: Context) -> datetime:
-    return context.incident.opened_at - LOOK_BACK
+    """From when on to look: the onset, or the hour before the opening while there is too little history for one."""
+    opened, account = context.incident.opened_at, context.account.name
+    usual = baseline(context.store, account, opened)
+    if usual is None:
+        return opened - LOOK_BACK
+    return onset(context.store, account, 1 - usual.share, opened)
 
 
 def _guilty(context: Context, since: datetime) -> Guilty | None:

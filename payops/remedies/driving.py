@@ -208,17 +208,18 @@ def _verify(
         else:
             if checked.ok:
                 detail = f"{attempt.detail}; verified: {checked.detail}"
-                _end(case, attempt, Ended("succeeded", detail), verified=True)
+                _end(case, attempt, Ended("succeeded", detail), news=checked.detail, verified=True)
                 return
             said = checked.detail
     if attempt.verify_until is None or case.now >= attempt.verify_until:
-        detail = f"{attempt.detail}; not verified in {minutes(policy.verify_within)}: {said}"
-        _end(case, attempt, Ended("not_verified", detail))
+        news = f"not verified in {minutes(policy.verify_within)}: {said}"
+        _end(case, attempt, Ended("not_verified", f"{attempt.detail}; {news}"), news=news)
     else:
         want_read(case)
 
 
-def _end(case: Case, attempt: FixAttempt, ended: Ended, *, verified: bool = False) -> None:
+def _end(case: Case, attempt: FixAttempt, ended: Ended, *, news: str = "", verified: bool = False) -> None:
+    """Close the attempt. `news` is what the timeline has not told yet, the whole detail when empty."""
     with case.store.write():
         fresh = next(a for a in case.store.incidents.attempts(case.incident.id) if a.n == attempt.n)
         Journal(case.store, fresh, case.now).keep(bucket=ended.bucket, retry_after_s=ended.retry_after_s)
@@ -233,7 +234,7 @@ def _end(case: Case, attempt: FixAttempt, ended: Ended, *, verified: bool = Fals
             detail=ended.detail,
         )
         case.change(
-            f"{_name(case, attempt)} {'verified' if verified else 'ended ' + ended.outcome}: {ended.detail}",
+            f"{_name(case, attempt)} {'verified' if verified else 'ended ' + ended.outcome}: {news or ended.detail}",
             next_action="resolves once its condition stays clear"
             if verified
             else "decide on the next attempt",

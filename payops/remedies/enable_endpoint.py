@@ -95,7 +95,7 @@ class EnableEndpoint:
             permit=context.permit,
             call=lambda key: context.provider.enable_endpoint(_id(plan), key, context.now),
             applied=lambda: self.applied(context, plan, journal, ENABLE),
-            facts=lambda: {"enabled_at": context.now},
+            facts=lambda: {"enabled_at": context.now, "complete_to": context.now},
         )
         match written:
             case Unanswered(reason):

@@ -76,25 +76,46 @@ def takes(events: int) -> timedelta:
 
 
 def advance(context: Context, endpoint: Endpoint, plan: Plan, journal: Journal) -> Result:
-    """List, send a canary, see it arrive, send the rest; at most `BATCH` events a call."""
+    """List, send a canary, see it arrive, send the rest; at most `BATCH` events a call.
+
+    What is listed already goes at once. The list lags behind the provider, so it is read again once it is
+    complete to `complete_to`, the moment from which the endpoint received by itself.
+    """
     resume_at = journal.at("resume_at")
     if resume_at is not None and context.now < resume_at:
         return Waiting(f"rate limited: goes on at {resume_at:%H:%M:%S} UTC")
+    if journal.at("complete_to") is None:
+        journal.keep(complete_to=context.now)
     if journal.at("until") is None:
-        listed = _list(context, endpoint, _start(plan), journal)
+        listed = _list(context, endpoint, plan, journal)
         if listed is not None:
             return listed
+    while True:
+        result = _send_listed(context, endpoint, plan, journal)
+        if result is not None:
+            return result
+        until, complete_to = journal.at("until"), journal.at("complete_to")
+        if until is None or complete_to is None or until > complete_to:
+            return Applied(_closing(journal))
+        listed = _list(context, endpoint, plan, journal, after=complete_to)
+        if listed is not None:
+            return listed
+
+
+def _send_listed(context: Context, endpoint: Endpoint, plan: Plan, journal: Journal) -> Result | None:
+    """Send what the list has; None when all of it is sent."""
     if journal.doing is not None:
         unknown = _settle(context, journal)
         if unknown is not None:
             return unknown
+    rest = _rest(context, endpoint, plan, journal)
     if journal.get("canary") is None:
-        return _canary(context, endpoint, _rest(context, endpoint, plan, journal), journal)
+        return _canary(context, endpoint, rest, journal)
     if not journal.get("canary_seen"):
         late = _arrival(context, journal)
         if late is not None:
             return late
-    return _batch(context, endpoint, _rest(context, endpoint, plan, journal), journal)
+    return _batch(context, endpoint, rest, journal)
 
 
 def arrived(context: Context, journal: Journal, event_id: str) -> bool | None:
@@ -112,31 +133,47 @@ def still_missing(context: Context, endpoint: Endpoint, plan: Plan, journal: Jou
 
 def summary(journal: Journal) -> str:
     """What was resent, what came by itself and what cannot be resent, as a phrase."""
-    parts = [f"resent {journal.get('sent', 0)} of {journal.get('total', 0)} events"]
-    refused = journal.get("not_resendable", [])
+    total, sent, refused = journal.get("total", 0), journal.get("sent", 0), journal.get("not_resendable", [])
+    if not total:
+        return "every listed event is in our inbox: nothing to resend"
+    parts = [f"resent {sent} of {total} events"]
     if refused:
         shown = ", ".join(f"{event_id} ({code})" for event_id, code in refused[:3])
         parts.append(f"{len(refused)} not resendable here: {shown}{'…' if len(refused) > 3 else ''}")
     return "; ".join(parts)
 
 
-def _list(context: Context, endpoint: Endpoint, start: datetime, journal: Journal) -> Result | None:
-    """Fix the list once it is complete up to the moment the endpoint was enabled."""
+def _closing(journal: Journal) -> str:
+    """`summary` once nothing is left to send."""
+    sent, refused = int(journal.get("sent", 0)), len(journal.get("not_resendable", []))
+    alone = int(journal.get("total", 0)) - sent - refused
+    return f"{summary(journal)}{f'; {alone} arrived by themselves' if alone > 0 else ''}"
+
+
+def _list(
+    context: Context, endpoint: Endpoint, plan: Plan, journal: Journal, after: datetime | None = None
+) -> Waiting | Ended | None:
+    """Fix the list as far as it is known now; None when done. `after`: it must be complete to that moment."""
     complete = listed_until(context)
-    after = journal.at("enabled_at")
     if complete is None or (after is not None and complete <= after):
         upto = f" to {after:%H:%M:%S} UTC" if after else ""
         delay = next((feed.delay_s for feed in context.provider.feeds if feed.name == EVENT_FEED), 0)
         due = after is None or context.now - after > timedelta(seconds=delay)
-        return Waiting(f"waits until the event list is complete{upto}", reads=due)
-    events = missing(context, endpoint, start, complete)
-    limit = context.max_targets
-    if limit is not None and len(events) > limit:
-        return Ended(
-            "refused", f"{len(events)} events are missing, more than the limit of {limit}: a person decides"
-        )
-    journal.keep(until=complete, total=len(events))
-    return None if events else Applied("every listed event is in our inbox: nothing to resend")
+        said = f"{summary(journal)}; " if journal.get("total") else ""
+        return Waiting(f"{said}waits until the event list is complete{upto}", reads=due)
+    new = _behind(journal, missing(context, endpoint, _start(plan), complete))
+    total = int(journal.get("total", 0)) + len(new)
+    if context.max_targets is not None and total > context.max_targets:
+        said = f"{total} events are missing, more than the limit of {context.max_targets}: a person decides"
+        return Ended("refused", said)
+    journal.keep(until=complete, total=total)
+    return None
+
+
+def _behind(journal: Journal, events: list[WebhookEvent]) -> list[WebhookEvent]:
+    """Those of `events` that were not sent yet."""
+    cursor = tuple(journal.get("cursor", ()))
+    return [event for event in events if _place(event) > cursor]
 
 
 def _rest(context: Context, endpoint: Endpoint, plan: Plan, journal: Journal) -> list[WebhookEvent]:
@@ -144,8 +181,7 @@ def _rest(context: Context, endpoint: Endpoint, plan: Plan, journal: Journal) ->
 
     What arrived by itself in the meantime is not listed any more.
     """
-    cursor = tuple(journal.get("cursor", ()))
-    events = [event for event in still_missing(context, endpoint, plan, journal) if _place(event) > cursor]
+    events = _behind(journal, still_missing(context, endpoint, plan, journal))
     begun = event_of(journal.doing or "")
     return sorted(events, key=lambda event: event.event_id != begun)
 
@@ -167,7 +203,9 @@ def _settle(context: Context, journal: Journal) -> Unknown | None:
     return None
 
 
-def _canary(context: Context, endpoint: Endpoint, events: list[WebhookEvent], journal: Journal) -> Result:
+def _canary(
+    context: Context, endpoint: Endpoint, events: list[WebhookEvent], journal: Journal
+) -> Result | None:
     for event in events:
         if _here(context, event):
             continue
@@ -187,7 +225,7 @@ def _canary(context: Context, endpoint: Endpoint, events: list[WebhookEvent], jo
         return Ended(
             "rejected", f"{summary(journal)}: resend them from the provider's dashboard", "invalid_request"
         )
-    return Applied("the missing events arrived by themselves")
+    return None
 
 
 def _arrival(context: Context, journal: Journal) -> Result | None:
@@ -204,7 +242,9 @@ def _arrival(context: Context, journal: Journal) -> Result | None:
     )
 
 
-def _batch(context: Context, endpoint: Endpoint, events: list[WebhookEvent], journal: Journal) -> Result:
+def _batch(
+    context: Context, endpoint: Endpoint, events: list[WebhookEvent], journal: Journal
+) -> Result | None:
     for event in events[:BATCH]:
         if _here(context, event):
             continue
@@ -224,7 +264,7 @@ def _batch(context: Context, endpoint: Endpoint, events: list[WebhookEvent], jou
                 return _refused(error, journal)
     if len(events) > BATCH:
         return Waiting(f"{summary(journal)} so far")
-    return Applied(summary(journal))
+    return None
 
 
 def _here(context: Context, event: WebhookEvent) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from itertools import pairwise
 
 import pytest
 
@@ -64,22 +65,36 @@ def test_event_that_is_in_the_inbox_is_never_resent(world):
     assert not {"evt_0000", "evt_0005", "evt_0007"} & set(world.stripe.sent)
 
 
-def test_events_generated_up_to_the_enabling_are_resent_too(world):
+def test_listed_events_go_at_once_and_the_others_when_the_list_is_complete_to_the_enabling(world):
     late = world.event("evt_late", world.now - timedelta(seconds=1))
     world.open()
+    world.tick()
+    assert world.stripe.sent == ["evt_0000"]
+    world.run(lambda: len(world.stripe.sent) == 12, limit_s=30)
+    assert "waits until the event list is complete to 09:00:00 UTC" in world.attempts[0].detail
     world.run(world.ended)
-    assert late.event_id in world.stripe.sent
+    assert world.stripe.sent[-1] == late.event_id
+    assert "resent 13 of 13 events" in world.attempts[0].detail
     assert world.attempts[0].verified
+    assert world.attempts[0].applied_at - world.attempts[0].started_at > timedelta(seconds=60)
 
 
-def test_list_that_is_not_complete_to_the_enabling_is_waited_for(world):
+def test_fresh_read_is_asked_for_only_once_the_list_can_be_complete(world):
+    world.open()
+    asked = []
+    while not world.ended():
+        world.step()
+        asked += [world.now] * bool(world.runner.wants_reads)
+    assert asked[0] - world.attempts[0].started_at > timedelta(seconds=60)
+    assert all((later - at).total_seconds() >= 30 for at, later in pairwise(asked))
+
+
+def test_event_that_arrives_by_itself_is_counted_as_such(world):
     world.open()
     world.tick()
-    world.step()
-    assert "waits until the event list is complete" in world.attempts[0].detail
-    assert not world.stripe.sent
-    world.run(lambda: bool(world.stripe.sent))
-    assert world.now - world.attempts[0].started_at > timedelta(seconds=60)
+    world.receive("evt_0008")
+    world.run(world.ended)
+    assert "resent 11 of 12 events; 1 arrived by themselves" in world.attempts[0].detail
 
 
 def test_plan_names_the_calls_the_count_and_the_money(world):
