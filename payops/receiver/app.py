@@ -56,7 +56,7 @@ class Receiver:
 
     def process_pending(self, now: datetime) -> int:
         """Process what is due in the inbox until it is empty, oldest object first; how many were processed."""
-        return process_inbox(self._store, self._verifiers, now)
+        return process_inbox(self._store, self._verifiers, now, self._writer)
 
     def close(self, timeout_s: float = 1.0) -> None:
         """Write what waits, and end the writer."""

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from datetime import datetime
+from typing import Protocol
 
 import msgspec
 
+from payops.clock import monotonic_s
 from payops.domain.errors import LostRace, StoreError, UsageError
 from payops.domain.events import Facts
 from payops.providers.port import WebhookVerifier
@@ -16,11 +20,19 @@ from payops.store.inbox import InboxRow
 from payops.text import safe_line
 
 log = logging.getLogger(__name__)
-BATCH = 200
+BATCH = 50
+"""Events in one transaction: while it runs, no webhook can be stored."""
+_REST = 0.2
 _NO_EVENTS_FAULT = (StoreError, LostRace)
 
 
-def process_inbox(store: Store, verifiers: Mapping[str, WebhookVerifier], now: datetime) -> int:
+class Turn(Protocol):
+    """Held while a transaction runs in this process; whoever takes it lets waiting deliveries go first."""
+
+    def processing(self) -> AbstractContextManager[object]: ...
+
+
+def process_inbox(store: Store, verifiers: Mapping[str, WebhookVerifier], now: datetime, turn: Turn) -> int:
     """Process what is due until nothing is left; how many were.
 
     An event that cannot be processed is put back for later, and given up after the store's number of tries.
@@ -36,15 +48,24 @@ def process_inbox(store: Store, verifiers: Mapping[str, WebhookVerifier], now: d
                 readable.append((row, _facts(verifiers, row)))
             except Exception as error:
                 _put_back(store, row, error, now)
-        if not readable:
-            continue
-        try:
-            processed += store.inbox.process_batch(readable, now)
-        except _NO_EVENTS_FAULT:
-            raise
-        except Exception:
-            processed += _singly(store, readable, now)
+        began = monotonic_s()
+        with turn.processing():
+            processed += _together(store, readable, now)
+        if len(rows) == BATCH:
+            # A receiver in another process waits for the same file: SQLite has no queue, only luck.
+            time.sleep((monotonic_s() - began) * _REST)
     return processed
+
+
+def _together(store: Store, batch: list[tuple[InboxRow, Facts]], now: datetime) -> int:
+    if not batch:
+        return 0
+    try:
+        return store.inbox.process_batch(batch, now)
+    except _NO_EVENTS_FAULT:
+        raise
+    except Exception:
+        return _singly(store, batch, now)
 
 
 def _singly(store: Store, batch: list[tuple[InboxRow, Facts]], now: datetime) -> int:

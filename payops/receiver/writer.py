@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -20,6 +21,7 @@ MAX_BATCH = 256
 MAX_WAITING = 4096
 """Beyond this many the sender is told to come back: what waits here is held in memory."""
 _SINGLY_S = 5.0
+_YIELD_S = 5.0
 
 
 class Full(Exception):
@@ -49,6 +51,10 @@ class GroupWriter:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._changed = threading.Condition()
+        self._turn = threading.Lock()
+        """Held during a transaction: a lock wakes at once, SQLite's own waiting is a lottery."""
+        self._storing = False
+        self._groups = 0
         self._waiting: list[_Waiting] = []
         self._thread: threading.Thread | None = None
         self._closed = False
@@ -68,13 +74,26 @@ class GroupWriter:
             if self._thread is None:
                 self._thread = threading.Thread(target=self._work, name="inbox-writer", daemon=True)
                 self._thread.start()
-            self._changed.notify()
+            self._changed.notify_all()
         await entry.done
+
+    @contextmanager
+    def processing(self) -> Iterator[None]:
+        """The turn of whoever processes the inbox: what waits to be stored now goes first, but only that."""
+        with self._changed:
+            group = self._groups
+            self._changed.wait_for(lambda: self._groups != group or not self.busy(), _YIELD_S)
+        with self._turn:
+            yield
+
+    def busy(self) -> bool:
+        """Something waits to be stored, or is being stored."""
+        return self._storing or bool(self._waiting)
 
     def close(self, timeout_s: float) -> None:
         with self._changed:
             self._closed = True
-            self._changed.notify()
+            self._changed.notify_all()
             thread = self._thread
         if thread is not None:
             thread.join(timeout_s)
@@ -87,10 +106,16 @@ class GroupWriter:
                         return
                     self._changed.wait()
                 batch, self._waiting = self._waiting[:MAX_BATCH], self._waiting[MAX_BATCH:]
-            self._store_batch([entry for entry in batch if isinstance(entry.what, Delivery)])
-            for entry in batch:
-                if isinstance(entry.what, Refusal):
-                    self._refuse(entry, entry.what)
+                self._storing = True
+            with self._turn:
+                self._store_batch([entry for entry in batch if isinstance(entry.what, Delivery)])
+                for entry in batch:
+                    if isinstance(entry.what, Refusal):
+                        self._refuse(entry, entry.what)
+            with self._changed:
+                self._storing = False
+                self._groups += 1
+                self._changed.notify_all()
 
     def _store_batch(self, batch: Sequence[_Waiting]) -> None:
         if not batch:

@@ -28,7 +28,7 @@ def event(n: int, *, created: int = T0, livemode: bool = True, **charge) -> dict
         "amount": 1999,
         "currency": "eur",
         "status": "succeeded",
-        "customer": "cus_1",
+        "customer": f"cus_{n}",
         "payment_intent": f"pi_{n}",
         **charge,
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from datetime import timedelta
 
 import pytest
@@ -10,7 +11,13 @@ import pytest
 from payops.domain.errors import StoreError
 from payops.domain.events import Delivery
 
-from .conftest import ACCOUNT, NOW, T0, body, sign
+from .conftest import ACCOUNT, NOW, T0, Sender, body, sign
+
+
+def delivery(verifiers, n: int) -> Delivery:
+    content = body(n)
+    verified = verifiers[ACCOUNT].verify(content, {"stripe-signature": sign(content)}, NOW)
+    return Delivery(ACCOUNT, verified.event, NOW, content.decode(), "00", "signature")
 
 
 def test_received_events_become_facts_once(receiver, sender, store):
@@ -24,12 +31,7 @@ def test_received_events_become_facts_once(receiver, sender, store):
 
 
 def test_more_than_a_batch_is_processed_until_the_inbox_is_empty(receiver, store, verifiers):
-    deliveries = []
-    for n in range(450):
-        content = body(n)
-        verified = verifiers[ACCOUNT].verify(content, {"stripe-signature": sign(content)}, NOW)
-        deliveries.append(Delivery(ACCOUNT, verified.event, NOW, content.decode(), "00", "signature"))
-    store.inbox.receive(deliveries)
+    store.inbox.receive([delivery(verifiers, n) for n in range(450)])
     assert receiver.process_pending(NOW) == 450
     assert store.facts.attempts_count(ACCOUNT) == 450
 
@@ -132,3 +134,34 @@ def test_two_at_once_process_each_event_once(receiver, sender, store):
     for thread in threads:
         thread.join()
     assert sum(counts) == 100 and store.facts.attempts_count(ACCOUNT) == 100
+
+
+def test_a_waiting_delivery_goes_before_the_next_batch(receiver, running, store, verifiers, monkeypatch):
+    store.inbox.receive([delivery(verifiers, n) for n in range(120)])
+    order: list[str] = []
+    sends: list[threading.Thread] = []
+    answers: list[int] = []
+    process, receive = store.inbox.process_batch, store.inbox.receive
+
+    def processed(batch, now):
+        order.append("process")
+        if len(order) == 1:  # a delivery comes while the transaction runs
+            sends.append(
+                threading.Thread(target=lambda: answers.append(Sender(running.port).post(body(999))))
+            )
+            sends[0].start()
+            limit = time.monotonic() + 5
+            while not receiver._writer.busy() and time.monotonic() < limit:
+                time.sleep(0.001)
+        return process(batch, now)
+
+    def received(deliveries):
+        order.append("receive")
+        return receive(deliveries)
+
+    monkeypatch.setattr(store.inbox, "process_batch", processed)
+    monkeypatch.setattr(store.inbox, "receive", received)
+    assert receiver.process_pending(NOW) == 121
+    sends[0].join(5)
+    assert answers == [200]
+    assert order[:3] == ["process", "receive", "process"]
