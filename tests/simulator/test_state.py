@@ -93,6 +93,25 @@ def test_replayed_world_is_the_same_world(tmp_path: Path) -> None:
     assert picture(again) == picture(world)
 
 
+def test_writes_at_one_instant_are_replayed_in_their_order(tmp_path: Path) -> None:
+    path = tmp_path / "state.jsonl"
+    world, api = opened(path)
+    world.advance(world.start)
+    account = world.accounts[ACCOUNT]
+    headers = {"authorization": f"Bearer {credentials(SCENARIO)[ACCOUNT]['api_key']}"}
+    ours, event = account.own_endpoint.id, account.events.rows[-1].id
+    for call, body in (
+        (f"/v1/events/{event}/retry", f"webhook_endpoint={ours}"),
+        (f"/v1/webhook_endpoints/{ours}", "disabled=true"),
+    ):
+        assert api.respond(Request("POST", call, body=body, headers=headers)).status == 200
+    again, _ = opened(path)
+    for each in (world, again):
+        each.advance(world.start + timedelta(seconds=1))
+    assert picture(again) == picture(world)
+    assert [send.event.id for send in world.due_deliveries(world.now)] == [event]
+
+
 @pytest.mark.parametrize("tail", [b'{"at":17', b"\x00\x00", b'{"input":"delivery"}'])
 def test_torn_last_line_never_happened(tmp_path: Path, tail: bytes) -> None:
     path = tmp_path / "state.jsonl"

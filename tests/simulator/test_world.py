@@ -10,6 +10,7 @@ from datetime import timedelta
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from payops.simulator.agenda import Agenda
 from payops.simulator.ids import Ids
 from payops.simulator.scenario import Scenario
 from payops.simulator.stripe_objects import Shapes
@@ -190,3 +191,12 @@ def test_a_day_at_thirty_a_minute_is_made_in_seconds() -> None:
     world.advance(world.start)
     assert time.process_time() - began < 8  # under 3 s on an idle core
     assert len(world.accounts[ACCOUNT].payments) > 40_000
+
+
+def test_acts_of_one_instant_run_in_the_order_they_were_planned() -> None:
+    agenda, done = Agenda(0), []
+    for name in "abc":
+        agenda.plan(5, lambda at_ms, subject: done.append(subject), name)
+    agenda.plan(1, lambda at_ms, _: agenda.plan(5, lambda at_ms, subject: done.append(subject), "d"))
+    agenda.run(5)
+    assert done == ["a", "b", "c", "d"]
