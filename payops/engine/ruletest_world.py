@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 
 from payops.config import Settings
-from payops.domain.errors import ProviderError
+from payops.domain.errors import Bucket, ProviderError
 from payops.domain.events import (
     CredentialProof,
     Delivery,
@@ -165,19 +165,16 @@ class ScriptedProvider:
             raise self._error("network")
         return ActionAnswer((f"req_{self._calls}",))
 
-    def _error(self, bucket: str) -> ProviderError:
-        said = {
-            "rate_limit": ("rate_limit", "Too many requests", 30.0),
-            "network": ("network", "no answer in time", None),
-        }
-        kind, message, retry = said.get(bucket, ("invalid_request", "not possible here", None))
+    def _error(self, bucket: Bucket) -> ProviderError:
         return ProviderError(
-            "rate_limit" if kind == "rate_limit" else "network" if kind == "network" else "invalid_request",
-            message,
+            bucket,
+            {"rate_limit": "Too many requests", "network": "no answer in time"}.get(
+                bucket, "not possible here"
+            ),
             provider=self.provider,
             account=self.account,
-            request_id=f"req_{self._calls}",
-            retry_after_s=retry,
+            request_id=None if bucket == "network" else f"req_{self._calls}",
+            retry_after_s=30.0 if bucket == "rate_limit" else None,
         )
 
 
