@@ -44,12 +44,21 @@ def demo(
     headless: bool,
     as_json: bool,
     check: bool,
+    only: str | None,
+    seeds: int,
 ) -> None:
     """Simulator, engine and screen: no key, no network."""
     from payops.simulator import scenario as scenarios
 
-    if not headless and (as_json or check):
-        raise UsageError("--json and --check go with --headless")
+    suite = Path(scenario_name).is_dir()
+    if not headless and (as_json or check or suite):
+        raise UsageError("--json, --check and a folder of scenarios go with --headless")
+    if suite:
+        if store_path is not None:
+            raise UsageError("--store goes with one scenario, not with a folder of them")
+        ctx.exit(_suite(Path(scenario_name), only, seeds, seed, as_json, check))
+    if only is not None or seeds != 1:
+        raise UsageError("--only and --seeds go with a folder of scenarios")
     scenario = scenarios.load(scenario_name)
     chosen = scenario.seed if seed is None else seed
     if headless:
@@ -89,6 +98,30 @@ def _headless(scenario: object, seed: int, store_path: Path | None, as_json: boo
     for verdict in bad:
         out.say(f"expect[{verdict.line}]: {verdict.why}")
     return 1 if bad else 0
+
+
+def _suite(folder: Path, only: str | None, seeds: int, seed: int | None, as_json: bool, check: bool) -> int:
+    from payops.demo.suite import failed, jobs, run_suite
+
+    wanted = jobs(folder, only, seeds, seed, judged=check)
+    with _progress(f"{len(wanted)} runs") as progress:
+        document = run_suite(folder.name, wanted, progress)
+    if as_json:
+        out.document(document)
+    else:
+        out.table(
+            ("scenario", "seed", "result", "incidents"),
+            [
+                (
+                    run["scenario"],
+                    str(run["seed"]),
+                    "not met" if failed(run) else "ok" if check else "ran",
+                    str(len(run.get("incidents", ()))),
+                )
+                for run in document["runs"]
+            ],
+        )
+    return 1 if document["totals"]["failed"] else 0
 
 
 class _progress:

@@ -6,7 +6,6 @@ same board from the store and take over when the lease runs out.
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import os
 import socket
@@ -14,6 +13,7 @@ import threading
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from payops.clock import Now, iso, utc_now
 from payops.config import Settings
@@ -31,6 +31,9 @@ from .engine import Engine
 from .outside import Outside
 from .polls import LivePolls
 from .wiring import build_engine, load_rules, open_providers, open_verifiers
+
+if TYPE_CHECKING:
+    from apscheduler.schedulers.background import BackgroundScheduler
 
 log = logging.getLogger(__name__)
 LEASE_TTL_S = 15
@@ -68,10 +71,9 @@ class EngineHost:
         self._listeners: list[Callable[[Board], None]] = []
         self._board: Board | None = None
         self._thread: threading.Thread | None = None
-        self._loop: asyncio.AbstractEventLoop | None = None
+        self._scheduler: BackgroundScheduler | None = None
+        self._due = threading.Event()
         self._stopping = threading.Event()
-        self._ready = threading.Event()
-        self._failure: BaseException | None = None
         self._lease: Lease | None = None
         self._engine: Engine | None = None
         self._receiver: Receiver | None = None
@@ -80,9 +82,6 @@ class EngineHost:
         self._providers: Mapping[str, Provider] = {}
         self._pool: ProviderPool | None = None
         self._slots: dict[str, int] = {}
-        self._tick_lock = threading.Lock()
-
-    # -- life ------------------------------------------------------------------------------------------
 
     def start(self) -> None:
         """Open adapters and the receiver and begin to tick; raises what a user must put right."""
@@ -110,12 +109,23 @@ class EngineHost:
         self._slots = {account: self.store.facts.active_slot(account) for account in self._providers}
         self._thread = threading.Thread(target=self._run, name="payops-engine", daemon=True)
         self._thread.start()
+        from apscheduler.schedulers.background import BackgroundScheduler
+
+        self._scheduler = BackgroundScheduler(timezone="UTC")
+        self._scheduler.add_job(
+            self._due.set, "interval", seconds=TICK_S, id="tick", max_instances=1, coalesce=True
+        )
+        self._scheduler.start()
+        self._due.set()
 
     def stop(self) -> None:
         """End within a second: nothing waits for a provider that does not answer."""
+        if self._stopping.is_set():
+            return
         self._stopping.set()
-        if self._loop is not None:
-            self._loop.call_soon_threadsafe(lambda: None)
+        self._due.set()
+        if self._scheduler is not None:
+            self._scheduler.shutdown(wait=False)
         if self._engine is not None:
             self._engine.polls.close()
         if self._thread is not None:
@@ -135,8 +145,6 @@ class EngineHost:
         running = self._running_receiver
         return running.url if running is not None else "not listening: no account has webhook_secrets"
 
-    # -- what faces see --------------------------------------------------------------------------------
-
     def board(self) -> Board | None:
         return self._board
 
@@ -149,8 +157,7 @@ class EngineHost:
 
     def wake(self) -> None:
         """Tick as soon as possible: somebody asked for something."""
-        if self._loop is not None and not self._stopping.is_set():
-            self._loop.call_soon_threadsafe(self._wake.set)
+        self._due.set()
 
     def signals(self) -> SignalSet:
         return read(self.store, self.settings, self._now())
@@ -161,46 +168,23 @@ class EngineHost:
             raise RuntimeError("the engine has not been started")
         return self._engine
 
-    # -- the loop --------------------------------------------------------------------------------------
-
     def _run(self) -> None:
-        try:
-            asyncio.run(self._main())
-        except Exception:
-            log.exception("the engine thread ended")
-
-    async def _main(self) -> None:
-        from apscheduler.schedulers.asyncio import AsyncIOScheduler
-
-        self._loop = asyncio.get_running_loop()
-        self._wake = asyncio.Event()
-        scheduler = AsyncIOScheduler(timezone="UTC")
-        scheduler.add_job(
-            self._wake.set, "interval", seconds=TICK_S, id="tick", max_instances=1, coalesce=True
-        )
-        scheduler.start()
-        self._wake.set()
-        try:
-            while not self._stopping.is_set():
-                await self._wake.wait()
-                self._wake.clear()
-                if self._stopping.is_set():
-                    break
-                await asyncio.to_thread(self._tick)
-        finally:
-            scheduler.shutdown(wait=False)
+        # A daemon thread of its own: a remedy's call that hangs must hold up neither quitting nor the schedule.
+        while True:
+            self._due.wait()
+            self._due.clear()
+            if self._stopping.is_set():
+                return
+            self._tick()
 
     def _tick(self) -> None:
-        with self._tick_lock:
-            now = self._now()
-            try:
-                self._publish(self._build(self._work(now), now, ""))
-            except Exception as error:
-                known = isinstance(error, PayopsError)
-                log.error("tick: %s", error, exc_info=None if known else error)
-                self._show_trouble(
-                    str(error) if known else f"the last tick failed: {error}; see the log", now
-                )
+        now = self._now()
+        try:
+            self._publish(self._build(self._work(now), now, ""))
+        except Exception as error:
+            known = isinstance(error, PayopsError)
+            log.error("tick: %s", error, exc_info=None if known else error)
+            self._show_trouble(str(error) if known else f"the last tick failed: {error}; see the log", now)
 
     def _work(self, now: datetime) -> SignalSet:
         """One tick under the lease, or one look without it."""

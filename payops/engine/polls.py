@@ -194,8 +194,10 @@ class LivePolls:
             if error is None:
                 report = future.result()
             else:
-                log.error("%s %s: the poll failed: %s", provider.account, spec.name, error, exc_info=error)
                 known = error if isinstance(error, ProviderError) else None
+                if self._open:
+                    said = "%s %s: the poll failed: %s"
+                    log.error(said, provider.account, spec.name, error, exc_info=None if known else error)
                 report = FeedReport(provider.account, spec.name, False, 0, 0, 0, known)
             self._finished.append((provider, spec, report))
 

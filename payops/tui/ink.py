@@ -77,7 +77,7 @@ def ends(left: Content, right: Content, width: int) -> Content:
     room = width - right.cell_length
     if room < 8:
         return padded(left, width)
-    return join((padded(left, room), right))
+    return join((padded(fit(left, room - 1), room), right))
 
 
 def _head(value: object, limit: int) -> str:

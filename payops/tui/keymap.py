@@ -41,6 +41,7 @@ BAR: tuple[str, ...] = (
     "ack",
     "escalate",
     "stop",
+    "resume",
     "export",
     "pause",
     "accept",

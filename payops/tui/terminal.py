@@ -17,7 +17,7 @@ def require_terminal(environ: Mapping[str, str] | None = None) -> None:
     environ = os.environ if environ is None else environ
     instead = "use `payops status --json`, or `payops engine` to run without a screen"
     if not alive():
-        raise UsageError(f"the screen needs a terminal, and stdin or stdout is none: {instead}")
+        raise UsageError(f"the screen needs a terminal, and stdin or stderr is none: {instead}")
     if environ.get("TERM", "") in ("", "dumb", "unknown"):
         raise UsageError(
             f"the screen needs a terminal that can move its cursor, and TERM is {environ.get('TERM', '')!r}: {instead}"
@@ -25,8 +25,8 @@ def require_terminal(environ: Mapping[str, str] | None = None) -> None:
 
 
 def alive() -> bool:
-    """Both ends of the terminal are still there."""
+    """Both ends of the terminal are still there: keys come from stdin, and Textual draws on stderr."""
     try:
-        return os.isatty(sys.__stdin__.fileno()) and os.isatty(sys.__stdout__.fileno())  # type: ignore[union-attr]
+        return os.isatty(sys.__stdin__.fileno()) and os.isatty(sys.__stderr__.fileno())  # type: ignore[union-attr]
     except (AttributeError, OSError, ValueError):
         return False

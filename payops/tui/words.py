@@ -116,5 +116,5 @@ def status(row: IncidentRow, times: Times, near: datetime) -> str:
     if row.status:
         return row.status
     if row.next_action:
-        return f"{row.next_action} at {times.minute(row.next_at, near)}" if row.next_at else row.next_action
+        return f"{times.minute(row.next_at, near)}: {row.next_action}" if row.next_at else row.next_action
     return row.state

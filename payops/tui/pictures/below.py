@@ -24,7 +24,7 @@ def selected(board: Board | None, row: IncidentRow | None, times: Times, width: 
     if row.money:
         facts.append(f"{money(row.money)} at risk")
     if row.next_action and row.next_at and row.state != "resolved":
-        facts.append(f"{ink.line(row.next_action)} at {times.minute(row.next_at, board.at)}")
+        facts.append(f"{times.minute(row.next_at, board.at)}: {ink.line(row.next_action)}")
     if row.owner:
         facts.append(f"owner {ink.line(row.owner, limit=24)}")
     facts.append(f"opened {times.moment(row.opened_at, board.at)}")
@@ -77,7 +77,11 @@ def protocol(board: Board | None, width: int) -> list[Content]:
     if board is None:
         return []
     levels = board.levels
-    told = f"{plural(levels.incidents, 'incident')}: {levels.fixed_at_level1} fixed at L1, {levels.self_healed} self-healed, {levels.escalated} escalated, {levels.unfinished} open"
+    told = (
+        "no incident so far"
+        if not levels.incidents
+        else f"{plural(levels.incidents, 'incident')}: {levels.fixed_at_level1} fixed at L1, {levels.self_healed} self-healed, {levels.escalated} escalated, {levels.unfinished} open"
+    )
     receiver = ink.said(
         board.engine.receiver or "not running", "dim" if board.engine.receiver else "watch", limit=200
     )

@@ -8,7 +8,7 @@ from payops.domain.plans import Plan
 from payops.engine.board import PlanView
 
 from .. import ink
-from ..words import money, plural
+from ..words import count, money
 
 EFFECTS: dict[str, str] = {
     "read": "looks only, changes nothing",
@@ -28,7 +28,7 @@ def lines(view: PlanView) -> list[Content]:
         drawn.append(ink.join((ink.own("Refused: ", "watch"), ink.told(view.refusal.reason), ink.own(waits))))
     if view.would_act:
         return drawn
-    if view.why_not:
+    if view.why_not and not (view.refusal is not None and view.why_not == view.refusal.reason):
         drawn += [ink.own(""), ink.join((ink.own("Would not act: ", "watch"), ink.told(view.why_not)))]
     return drawn
 
@@ -42,7 +42,7 @@ def _plan(plan: Plan) -> list[Content]:
                 ink.said(EFFECTS.get(plan.effect, plan.effect), "bad" if plan.effect == "money" else ""),
             )
         ),
-        ink.join((_label("targets"), ink.own(plural(plan.targets, "target")))),
+        ink.join((_label("targets"), ink.own(count(plan.targets)))),
         ink.join((_label("money"), ink.said(money(plan.money) or "none"))),
         ink.join((_label("undo"), ink.told(plan.undo or "none", limit=500))),
         ink.own(""),

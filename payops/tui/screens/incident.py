@@ -20,7 +20,7 @@ from ..widgets.line import Block, Line
 from .base import WorkScreen
 
 WIDE = 110
-KEYS = ("fix", "ack", "escalate", "accept", "return", "note", "resolve", "export", "assign", "stop")
+KEYS = ("fix", "ack", "escalate", "accept", "return", "note", "resolve", "export", "assign", "stop", "resume")
 
 
 class IncidentScreen(WorkScreen):

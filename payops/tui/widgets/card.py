@@ -68,9 +68,15 @@ class Cards(VerticalScroll, can_focus=False):
                 [CompactCard(classes="card") if compact else FullCard(classes="card") for _ in accounts]
             )
             # Children exist only after the mount; then this board, or a newer one, is shown.
-            self.call_after_refresh(self._fill, board, times, width)
+            self.call_after_refresh(self._mounted, board, times, width)
             return
         self._fill(board, times, width)
+
+    def _mounted(self, board: Board | None, times: Times, width: int) -> None:
+        self._fill(board, times, width)
+        # Textual computes what moved from a map that a repaint may already have renewed, and then forgets to
+        # draw the lines below a freshly mounted widget; seen on a busy machine.
+        self.screen.refresh()
 
     def _fill(self, board: Board | None, times: Times, width: int) -> None:
         if board is None:

@@ -22,18 +22,18 @@ class KeyBar(Line):
         self._spans: list[tuple[int, int, str]] = []
 
     def show_keys(self, possible: Callable[[str], bool], width: int) -> None:
-        """`possible(name)` says whether an action can be asked for now."""
+        """`possible(name)` says whether an action can be asked for now; those that can have the first claim to room."""
         table = shown_keys()
         room = width - 1 - sum(self._cells(*table[name]) for name in ALWAYS)
-        chosen: list[str] = []
-        for name in self._names:
+        chosen: set[str] = set()
+        for name in (*filter(possible, self._names), *self._names):
             cells = self._cells(*table[name])
-            if name in table and cells <= room:
-                chosen.append(name)
+            if name not in chosen and cells <= room:
+                chosen.add(name)
                 room -= cells
         parts, x = [ink.own(" ")], 1
         self._spans = []
-        for name in (*chosen, *ALWAYS):
+        for name in (*(name for name in self._names if name in chosen), *ALWAYS):
             key, title = table[name]
             on = name in ALWAYS or possible(name)
             parts += [ink.own(key, "key" if on else "dim"), ink.own(f" {title}  ", "" if on else "dim")]

@@ -90,7 +90,8 @@ class IncidentTable(ScrollView, can_focus=True):
         content = self._lines[y].content
         style = self.visual_style
         if y == self._cursor:
-            style += self.get_visual_style("table--cursor", partial=True)
+            # Not `partial`: a partial style loses an opaque background.
+            style = self.get_visual_style("table--cursor")
             content = ink.join((ink.own(f"{CURSOR_MARK} ", "key"), content[2:]))
         strips = ink.padded(content, width).render_strips(width, 1, style, RenderOptions(self._get_style, {}))
         return strips[0] if strips else Strip.blank(width, self.rich_style)

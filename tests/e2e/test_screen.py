@@ -1,0 +1,108 @@
+"""The whole program in a real terminal: simulator child, real SDK, receiver, engine and screen."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pexpect
+import pyte
+import pytest
+
+SCENARIO = """
+schema: payops.scenario/v1
+name: screen
+seed: 4
+warmup: 20m
+duration: 1h
+providers:
+  stripe: {mode: live, payments_per_minute: 30, success_rate: 0.95}
+faults:
+  - {kind: webhook_endpoint_disabled, provider: stripe, at: 2s}
+"""
+
+
+class Terminal:
+    """A terminal of 100×30 with the program in it."""
+
+    def __init__(self, folder: Path, *args: str) -> None:
+        self.screen = pyte.Screen(100, 30)
+        self._stream = pyte.ByteStream(self.screen)
+        clean = {
+            key: value for key, value in os.environ.items() if not key.startswith(("PAYOPS_", "NO_COLOR"))
+        }
+        self.child = pexpect.spawn(
+            sys.executable, ["-m", "payops", *args], cwd=str(folder), dimensions=(30, 100), timeout=5,
+            env={**clean, "TERM": "xterm-256color"},
+        )  # fmt: skip
+
+    def text(self) -> str:
+        return "\n".join(self.screen.display)
+
+    def pump(self) -> None:
+        try:
+            self._stream.feed(self.child.read_nonblocking(65536, timeout=0.1))
+        except pexpect.TIMEOUT:
+            return
+
+    def until(self, words: str, limit_s: float) -> None:
+        deadline = time.monotonic() + limit_s
+        while words not in self.text():
+            assert time.monotonic() < deadline, f"{words!r} not within {limit_s:.0f} s:\n{self.text()}"
+            self.pump()
+
+    def ended(self, limit_s: float) -> int:
+        deadline = time.monotonic() + limit_s
+        while self.child.isalive():
+            assert time.monotonic() < deadline, f"still running after {limit_s:.0f} s:\n{self.text()}"
+            try:
+                self.pump()
+            except pexpect.EOF:
+                break
+        self.child.wait()
+        return int(self.child.exitstatus if self.child.exitstatus is not None else -1)
+
+
+@pytest.fixture
+def terminal(tmp_path: Path) -> Iterator[Terminal]:
+    (tmp_path / "scenario.yaml").write_text(SCENARIO)
+    opened = Terminal(tmp_path, "demo", "--scenario", "scenario.yaml", "--store", "demo.db")
+    yield opened
+    opened.child.close(force=True)
+
+
+@pytest.mark.pty
+def test_the_demo_paints_finds_fixes_and_ends(terminal: Terminal, tmp_path: Path) -> None:
+    terminal.until("stripe-live", 30)
+    terminal.until("LIVE proven", 60)
+    terminal.until("is disabled at stripe", 120)
+    terminal.child.send("?")
+    terminal.until("Acknowledge", 20)
+    terminal.child.send("\x1b")
+    terminal.until("fixed by payops", 240)
+    terminal.child.send("q")
+    assert terminal.ended(15) == 0
+    processes = [path.read_bytes() for path in Path("/proc").glob("[0-9]*/cmdline") if path.exists()]
+    assert not any(str(tmp_path).encode() in each and b"simulate" in each for each in processes)
+
+
+@pytest.mark.pty
+def test_a_killed_simulator_is_a_clear_state_and_not_a_crash(terminal: Terminal) -> None:
+    terminal.until("LIVE proven", 60)
+    children = Path(f"/proc/{terminal.child.pid}/task/{terminal.child.pid}/children").read_text().split()
+    own = [int(pid) for pid in children if b"simulate" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+    if not own:
+        own = [
+            int(path.parent.name)
+            for path in Path("/proc").glob("[0-9]*/stat")
+            if f" {terminal.child.pid} " in path.read_text()
+            and b"simulate" in (path.parent / "cmdline").read_bytes()
+        ]
+    assert own
+    os.kill(own[0], 9)
+    terminal.until("failed", 120)
+    terminal.child.send("q")
+    assert terminal.ended(15) == 0

@@ -1,0 +1,112 @@
+"""The engine in real time: a provider that accepts and never answers costs nobody anything."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from payops import config
+from payops.clock import utc_now
+from payops.engine.board import Board
+from payops.engine.host import EngineHost
+from payops.engine.local import StoreDesk
+from payops.engine.outside import Outside
+from payops.store import Store
+
+
+@pytest.fixture
+def silence() -> Iterator[int]:
+    """A port that accepts connections and never says a word."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    kept: list[socket.socket] = []
+    closing = threading.Event()
+
+    def accept() -> None:
+        listener.settimeout(0.1)
+        while not closing.is_set():
+            try:
+                kept.append(listener.accept()[0])
+            except TimeoutError:
+                continue
+
+    thread = threading.Thread(target=accept, daemon=True)
+    thread.start()
+    yield listener.getsockname()[1]
+    closing.set()
+    thread.join()
+    for connection in (*kept, listener):
+        connection.close()
+
+
+@pytest.fixture
+def hung(tmp_path: Path, silence: int) -> Iterator[tuple[EngineHost, Store, config.Settings]]:
+    settings = config.parse(
+        {
+            "schema": config.SCHEMA,
+            "store": "payops.db",
+            "receiver": {"port": 0},
+            "operators": [{"name": "ana", "roles": ["operator"]}],
+            "accounts": [
+                {
+                    "name": "stripe-live",
+                    "provider": "stripe",
+                    "mode": "live",
+                    "api_key": "env:KEY",
+                    "webhook_secrets": ["env:SECRET"],
+                    "api_base": f"http://127.0.0.1:{silence}",
+                }
+            ],
+        },
+        base=tmp_path,
+        source="test",
+    )
+    store = Store.open(settings.store_path, now=utc_now())
+    host = EngineHost(store, settings, Outside(lambda reference: "rk_live_" + "x" * 24), operator="ana")
+    yield host, store, settings
+    host.stop()
+    store.close()
+
+
+def test_boards_keep_coming_and_quitting_takes_a_second_at_most(
+    hung: tuple[EngineHost, Store, config.Settings],
+) -> None:
+    host, store, settings = hung
+    boards: list[Board] = []
+    enough = threading.Event()
+
+    def listen(board: Board) -> None:
+        boards.append(board)
+        if len(boards) >= 3:
+            enough.set()
+
+    host.subscribe(listen)
+    host.start()
+    assert enough.wait(30), "three ticks while every call hangs"
+    assert boards[-1].engine.mine
+    desk = StoreDesk(store, settings, host, lambda: host.engine.runner, operator="ana", origin="test")
+    asked = time.monotonic()
+    result = desk.submit("stop", None, {"reason": "nothing answers"})
+    assert result.ok, result.message
+    assert time.monotonic() - asked < 20
+    assert store.switches.stopped() is not None
+    ended = time.monotonic()
+    host.stop()
+    assert time.monotonic() - ended < 3.0  # one second, and slack for a loaded machine
+
+
+def test_the_lease_is_given_back_so_that_another_engine_starts_at_once(
+    hung: tuple[EngineHost, Store, config.Settings],
+) -> None:
+    host, store, _ = hung
+    ready = threading.Event()
+    host.subscribe(lambda board: ready.set())
+    host.start()
+    assert ready.wait(30)
+    assert store.leases.holder("engine", utc_now()) is not None
+    host.stop()
+    assert store.leases.holder("engine", utc_now()) is None
