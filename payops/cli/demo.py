@@ -35,6 +35,10 @@ seed_option = click.option("--seed", type=click.IntRange(0), help="Instead of th
 @click.option(
     "--check", is_flag=True, help="Judge the scenario's `expect`; exit 1 when one is not met (headless)."
 )
+@click.option("--only", metavar="TEXT", help="Of a suite (a folder), only files whose name contains this.")
+@click.option(
+    "--seeds", type=click.IntRange(1, 10_000), default=1, help="Of a suite, so many seeds for each file."
+)
 @click.pass_context
 def demo(
     ctx: click.Context,

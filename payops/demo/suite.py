@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import multiprocessing
 import os
 from collections import Counter
@@ -58,13 +59,17 @@ def run_suite(name: str, wanted: Sequence[Job], progress: Callable[[float], None
     """`{suite, runs, totals}`; the order of `runs` is the order of the jobs, whichever ends first."""
     documents: dict[int, dict[str, Any]] = {}
     workers = max(1, min(len(wanted), os.cpu_count() or 1))
-    with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
+    with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _quiet) as pool:
         futures = {pool.submit(run_job, job): index for index, job in enumerate(wanted)}
         for done, future in enumerate(as_completed(futures), start=1):
             documents[futures[future]] = future.result()
             progress(done / len(wanted))
     runs = [documents[index] for index in range(len(wanted))]
     return {"suite": name, "runs": runs, "totals": totals(runs)}
+
+
+def _quiet() -> None:
+    logging.disable(logging.CRITICAL)
 
 
 def failed(document: dict[str, Any]) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -79,3 +80,9 @@ def test_only_known_modules_print() -> None:
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "print":
                 assert path in allowed, f"{path}:{node.lineno} prints"
+
+
+def test_the_wheel_holds_every_room_and_the_rules() -> None:
+    project = tomllib.loads((PACKAGE.parent / "pyproject.toml").read_text("utf-8"))
+    rooms = {".".join(path.parent.relative_to(PACKAGE.parent).parts) for path in SOURCES}
+    assert set(project["tool"]["setuptools"]["packages"]) == rooms | {"payops_rules"}

@@ -71,3 +71,22 @@ def test_a_healthy_day_raises_nothing() -> None:
 
 def test_evidence_never_overflows() -> None:
     assert drop_evidence([False] * 100_000, 0.01, 1.0) <= 1e5
+
+
+def test_an_alarm_holds_while_the_drop_lasts_and_ends_with_it() -> None:
+    rng = random.Random(8)
+    threshold = 43_200 * 4.0
+    history = [rng.random() < 0.95 for _ in range(300)]
+    drop = [rng.random() < 0.40 for _ in range(60)]
+    healed = [rng.random() < 0.95 for _ in range(60)]
+    for length in range(40, 61):
+        assert drop_evidence(history + drop[:length], 0.05, threshold) >= 1.0
+    assert drop_evidence(history + drop + healed[:3], 0.05, threshold) >= 1.0
+    assert drop_evidence(history + drop + healed, 0.05, threshold) < 1.0
+
+
+def test_a_second_drop_after_a_recovery_alarms_again() -> None:
+    threshold = 43_200 * 4.0
+    once = [True] * 100 + [False] * 10 + [True] * 60
+    assert drop_evidence(once, 0.05, threshold) < 1.0
+    assert drop_evidence([*once, *[False] * 10], 0.05, threshold) >= 1.0
