@@ -28,19 +28,19 @@ def drop_evidence(succeeded: Iterable[bool], failure_share: float, threshold: fl
     alarm = max(threshold, 1.0)
     factors = [(share / p0, (1 - share) / (1 - p0)) for share in _raised(p0)]
     sums = [0.0] * len(factors)
-    failures = payments = 0
+    since = _SinceOnset(p0)
     recovery: _Recovery | None = None
     mean = 0.0
     for good in succeeded:
         for index, (on_failure, on_success) in enumerate(factors):
             sums[index] = (sums[index] + 1.0) * (on_success if good else on_failure)
         mean = sum(sums) / len(sums)
-        payments, failures = (0, 0) if mean < 1.0 else (payments + 1, failures + (not good))
+        since.enter(good)
         if recovery is not None:
             if recovery.over(good):
                 sums, recovery, mean = [0.0] * len(factors), None, 0.0
         elif mean >= alarm:
-            recovery = _Recovery(p0, failures / max(payments, 1))
+            recovery = _Recovery(p0, since.share)
     if recovery is not None:
         mean = max(mean, alarm)
     # Long total outages overflow nothing useful: a hundred thousand false-alarm periods is certainty enough.
@@ -51,11 +51,37 @@ def _raised(p0: float) -> list[float]:
     return [odds * p0 / (1 - p0 + odds * p0) for odds in ODDS]
 
 
+class _SinceOnset:
+    """The failure share since a CUSUM chart for five times the odds last stood at zero: since the likely onset."""
+
+    def __init__(self, p0: float) -> None:
+        raised = _raised(p0)[2]
+        self._on_failure = log(raised / p0)
+        self._on_success = log((1 - raised) / (1 - p0))
+        self._chart = 0.0
+        self._payments = self._failures = 0
+
+    def enter(self, good: bool) -> None:
+        self._chart = max(0.0, self._chart + (self._on_success if good else self._on_failure))
+        if self._chart == 0.0:
+            self._payments = self._failures = 0
+        else:
+            self._payments += 1
+            self._failures += not good
+
+    @property
+    def share(self) -> float:
+        return self._failures / self._payments if self._payments else 0.0
+
+
 class _Recovery:
-    """Wald's sequential test of the baseline against the share seen at the alarm, begun anew at each setback."""
+    """Wald's sequential test of the baseline against half the share seen at the alarm, begun anew at each setback.
+
+    Half: an alarm after a handful of payments overstates the drop, and must not end at the first few successes.
+    """
 
     def __init__(self, p0: float, seen: float) -> None:
-        share = min(max(seen, _raised(p0)[1]), 0.98)
+        share = max(seen / 2, _raised(p0)[1])
         self._on_failure = log(p0 / share)
         self._on_success = log((1 - p0) / (1 - share))
         self._sum = 0.0

@@ -40,8 +40,10 @@ def test_wilson_refuses_nonsense() -> None:
 def test_evidence_has_mean_n_in_control() -> None:
     # E[R_n] = n exactly while the failure share is the baseline: the law behind the false-alarm guarantee.
     rng = random.Random(11)
-    n, runs, p0 = 5, 40_000, 0.3
-    mean = sum(drop_evidence([rng.random() >= p0 for _ in range(n)], p0, 1.0) for _ in range(runs)) / runs
+    n, runs, p0, far = 5, 40_000, 0.3, 1e9
+    mean = (
+        sum(drop_evidence([rng.random() >= p0 for _ in range(n)], p0, far) for _ in range(runs)) * far / runs
+    )
     assert mean == pytest.approx(n, rel=0.08)
 
 
