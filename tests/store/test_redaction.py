@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from payops.store import redact, redact_text
 from payops.store.redaction import email_hash, redact_body, redact_name
 
-SAMPLES = Path("/work/shared/data")
+SAMPLES = Path(__file__).resolve().parents[3] / "shared" / "data"
 CARDS = {
     "visa": "4242424242424242",
     "visa 13": "4222222222222",
