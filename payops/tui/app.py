@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable, Iterable, Mapping
 from datetime import tzinfo
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from textual import events, on
 from textual.app import App, SystemCommand
@@ -19,7 +19,6 @@ from textual.screen import Screen
 from payops.clock import Now, monotonic_s, utc_now
 from payops.domain.actions import ACTIONS, Action
 from payops.engine.board import Board, CommandResult, IncidentRow
-from payops.engine.desk import Desk
 
 from . import ink
 from .messages import Answered, BoardArrived, Exported, Failed, Started, StartFailed
@@ -30,6 +29,9 @@ from .terminal import MIN_HEIGHT, MIN_WIDTH, alive, require_terminal
 from .themes import DEFAULT, THEMES
 from .words import Times
 from .work import Work, post
+
+if TYPE_CHECKING:
+    from payops.engine.desk import Desk
 
 WATCH_S = 5.0
 """How often the terminal and the age of the board are looked at."""
@@ -62,6 +64,10 @@ class PayopsApp(App[None]):
     ) -> None:
         super().__init__()
         self.animation_level = "none"
+        for theme in THEMES:
+            self.register_theme(theme)
+        # Here, before the style sheet is read: a change on mount would read it twice.
+        self.theme = DEFAULT
         self.desk = desk
         self.operator = operator
         self.now = now
@@ -100,9 +106,6 @@ class PayopsApp(App[None]):
         return super().run(headless=headless, **options)
 
     def on_mount(self) -> None:
-        for theme in THEMES:
-            self.register_theme(theme)
-        self.theme = DEFAULT
         self._on_terminal_loss()
         self._take(self.desk.board())
         self.desk.subscribe(self._board_made)

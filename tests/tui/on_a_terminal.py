@@ -1,6 +1,7 @@
-"""The screen on this terminal over a fake desk: `python tests/tui/on_a_terminal.py [BOARD] [--hang] [--live]`.
+"""The screen on this terminal over a fake desk: `python tests/tui/on_a_terminal.py [BOARD] [--hang] [--live] [--busy]`.
 
-BOARD is a constant of `fake_desk`, such as BUSY; `--hang` lets every blocking call hang; `--live` plays a small story.
+BOARD is a constant of `fake_desk`, such as BUSY; `--hang` lets every blocking call hang; `--live` plays a small story;
+`--busy` keeps the processor busy and lets the first boards come late.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import fake_desk
 from fake_desk import BUSY, HEALTHY, LOADING, NOW, FakeDesk
 
 from payops.domain.errors import UsageError
+from payops.engine.board import Board
 from payops.tui.app import PayopsApp
 
 
@@ -27,17 +29,35 @@ def story(desk: FakeDesk) -> None:
         time.sleep(1)
 
 
+def late(desk: FakeDesk, board: Board) -> None:
+    """Busy threads, and in the middle of it the first boards."""
+    end = time.monotonic() + 6
+
+    def spin() -> None:
+        while time.monotonic() < end:
+            sum(range(1000))
+
+    for _ in range(3):
+        threading.Thread(target=spin, daemon=True).start()
+    time.sleep(1.5)
+    desk.publish(LOADING)
+    time.sleep(1)
+    desk.publish(board)
+
+
 def main(arguments: list[str]) -> int:
     if "--ignore-hangup" in arguments:
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
     names = [word for word in arguments if not word.startswith("--")]
     live = "--live" in arguments
-    desk = FakeDesk(None if live else getattr(fake_desk, names[0] if names else "BUSY"))
+    board = getattr(fake_desk, names[0] if names else "BUSY")
+    busy = "--busy" in arguments
+    desk = FakeDesk(None if live or busy else board)
     if "--hang" in arguments:
         desk.hang.clear()
     if live:
         threading.Thread(target=story, args=(desk,), daemon=True).start()
-    app = PayopsApp(desk, now=lambda: NOW)
+    app = PayopsApp(desk, now=lambda: NOW, start=(lambda: late(desk, board)) if busy else None)
     try:
         app.run()
     except UsageError as error:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import pyte
 import pytest
 
 SCRIPT = Path(__file__).parent / "on_a_terminal.py"
@@ -102,6 +103,17 @@ def test_it_paints_falls_silent_and_quits_at_once_though_the_desk_hangs(open_ter
     started = time.monotonic()
     assert terminal.ended(5.0) == 0
     assert time.monotonic() - started < 2.0
+
+
+def test_every_line_is_drawn_though_the_machine_is_busy_while_cards_appear(open_terminal) -> None:
+    terminal = open_terminal("HEALTHY", "--busy")
+    terminal.until("✔ OK".encode())
+    terminal.settle()
+    screen = pyte.Screen(80, 24)
+    pyte.ByteStream(screen).feed(terminal.seen)
+    assert "stripe-live  stripe" in screen.display[2]
+    assert "no open incident" in screen.display[9]
+    assert "Nothing to do" in screen.display[10]
 
 
 def test_a_hang_up_ends_it(open_terminal) -> None:
