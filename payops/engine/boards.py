@@ -10,9 +10,9 @@ from payops.clock import iso
 from payops.config import Settings
 from payops.domain.incidents import FixAttempt, Handoff, Incident
 from payops.domain.money import Money
-from payops.escalation import impact
 from payops.providers.port import Provider
 from payops.signals import SignalSet
+from payops.signals.impact import impact
 from payops.store import Store
 
 from .board import AccountCard, Board, EngineState, IncidentRow, Levels, NextItem

@@ -8,7 +8,7 @@ from payops.clock import iso
 from payops.config import AccountSettings, Settings
 from payops.domain.incidents import Value
 from payops.providers.port import Provider
-from payops.remedies import armed_remedies
+from payops.signals.arming import armed_remedies
 from payops.signals.interval import wilson
 from payops.signals.schema import SignalRow, SignalSet
 from payops.store import Store

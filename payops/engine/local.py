@@ -19,6 +19,7 @@ from payops.domain.errors import UsageError
 from payops.domain.plans import Plan, Refusal
 from payops.remedies import Runner
 from payops.signals import SignalSet, read
+from payops.signals.impact import impact as impact_of
 from payops.store import Store
 
 from .board import Board, CommandResult, HandoffDraft, IncidentDetail, PlanView
@@ -113,7 +114,7 @@ def detail(store: Store, incident_id: str, now: datetime) -> IncidentDetail:
     """One incident whole, ready to show."""
     incident = store.incidents.get(incident_id)
     policy = json.loads(incident.policy)
-    impact = escalation.impact(store, incident, now)
+    impact = impact_of(store, incident, now)
     evidence = [(f"{key}", value) for key, value in incident.labels.items()]
     if impact.payments is not None:
         evidence.append(("payments hurt", f"{impact.payments:,}"))

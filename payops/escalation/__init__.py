@@ -7,7 +7,6 @@ functions are what people do. Every way up a level is a handoff: the store allow
 from __future__ import annotations
 
 from .drafting import draft
-from .hurt import impact
 from .machine import tick
 from .people import accept, ack, assign, escalate, note, resolve, return_
 
@@ -17,7 +16,6 @@ __all__ = [
     "assign",
     "draft",
     "escalate",
-    "impact",
     "note",
     "resolve",
     "return_",

@@ -13,10 +13,9 @@ from payops.domain.plans import plan_of
 from payops.domain.policy import DEFAULT_ACK, Policy, Step, parse_policy, route
 from payops.domain.roles import LEVEL_NAMES
 from payops.signals import SignalSet
+from payops.signals.impact import impact
 from payops.store import Store
 from payops.text import safe_line
-
-from .hurt import impact
 
 ASKS = {
     "api_auth": "Which authentication strategy do we follow?",

@@ -6,8 +6,7 @@ A remedy (`enable_endpoint`, `resend_missing`, `switch_credential`, `diagnose`) 
 
 from __future__ import annotations
 
-from .arming import armed_remedies
 from .probe import UrlProbe, http_probe
 from .runner import DryRun, Runner
 
-__all__ = ["DryRun", "Runner", "UrlProbe", "armed_remedies", "http_probe"]
+__all__ = ["DryRun", "Runner", "UrlProbe", "http_probe"]

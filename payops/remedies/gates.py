@@ -11,9 +11,8 @@ from payops.config import AccountSettings, EndpointSettings, Settings
 from payops.domain.incidents import FixAttempt, Incident
 from payops.domain.plans import EFFECTS, Effect, Plan
 from payops.domain.policy import RemedyPolicy
+from payops.signals.arming import armed_remedies
 from payops.store import Store
-
-from .arming import armed_remedies
 
 HOUR = timedelta(hours=1)
 BREAKER = 3

@@ -12,7 +12,7 @@ from payops.domain.incidents import Incident, Value
 from payops.domain.plans import plan_of
 from payops.domain.policy import parse_policy
 from payops.domain.roles import LEVEL_NAMES
-from payops.escalation import impact
+from payops.signals.impact import impact
 from payops.store import Store
 from payops.text import safe_line, safe_text
 

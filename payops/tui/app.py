@@ -92,6 +92,7 @@ class PayopsApp(App[None]):
         self._start = start
         self._export_to = export_to
         self._silent = False
+        self._small = False
         self._slot_lock = threading.Lock()
         self._slot_full = False
         self._slot: Board | None = None
@@ -217,12 +218,15 @@ class PayopsApp(App[None]):
         self.push_screen(HelpModal())
 
     def on_resize(self, event: events.Resize) -> None:
-        from .screens.small import TooSmall
-
         small = event.size.width < MIN_WIDTH or event.size.height < MIN_HEIGHT
-        if small and not isinstance(self.screen, TooSmall):
+        if small == self._small:
+            return
+        self._small = small
+        if small:
+            from .screens.small import TooSmall
+
             self.push_screen(TooSmall())
-        elif not small and isinstance(self.screen, TooSmall):
+        else:
             self.pop_screen()
 
     # --- requests out

@@ -8,7 +8,8 @@ from payops.domain.events import WebhookEvent
 from payops.domain.gaps import paid, worth
 from payops.domain.money import Money
 from payops.domain.policy import parse_policy, route
-from payops.escalation import draft, impact
+from payops.escalation import draft
+from payops.signals.impact import impact
 
 
 def drafted(desk):

@@ -40,7 +40,6 @@ class MainScreen(WorkScreen):
 
     def on_mount(self) -> None:
         self.query_one(IncidentTable).focus()
-        self.show_board(self.payops.shown)
 
     def selected_row(self) -> IncidentRow | None:
         return self.query_one(IncidentTable).incident

@@ -9,10 +9,11 @@ from payops.domain.incidents import Impact, Incident
 from payops.domain.money import Money, totals
 from payops.domain.plans import plan_of
 from payops.domain.stripe_events import EVENT_TYPES
-from payops.signals.onset import onset
-from payops.signals.success import baseline
-from payops.signals.webhooks import GRACE
 from payops.store import FirstAttempt, Store
+
+from .onset import onset
+from .success import baseline
+from .webhooks import GRACE
 
 MOST = 5_000
 
