@@ -14,6 +14,7 @@ from payops.domain.policy import DEFAULT_ACK, Policy, Step, parse_policy, route
 from payops.domain.roles import LEVEL_NAMES
 from payops.signals import SignalSet
 from payops.signals.impact import impact
+from payops.signals.words import spoken
 from payops.store import Store
 from payops.text import safe_line
 
@@ -75,12 +76,14 @@ def for_step(store: Store, settings: Settings, incident: Incident, step: Step, n
 def problem(incident: Incident, now: datetime) -> str:
     """What is wrong, by which values, since when."""
     # The values behind the rule's terms say more than that the terms are true.
-    named = [why for why in incident.why if why.term.isidentifier()] or incident.why
-    terms = ", ".join(f"{why.term} is {_value(why.value)}" for why in named)
-    because = f" because {terms}" if terms else ""
+    values = {why.term: why.value for why in incident.why if why.term.isidentifier()}
+    told = spoken(parse_policy(incident.policy).source, values)
+    if not told:
+        told = [f"{why.term} is {_value(why.value)}" for why in incident.why]
+    because = f": {'; '.join(told)}" if told else ""
     return (
-        f"{incident.title}: opened at {_at(incident.opened_at)}{because}; {incident.severity}, open for "
-        f"{_age(now - incident.opened_at)}."
+        f"{incident.title}. Opened at {_at(incident.opened_at)}, {incident.severity}, open for "
+        f"{_age(now - incident.opened_at)}{because}."
     )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
 from payops.config import Settings
-from payops.domain.errors import LostRace
+from payops.domain.errors import LostRace, StoreError
 from payops.domain.handoffs import Draft
 from payops.domain.incidents import FixAttempt, Handoff, Incident
 from payops.domain.policy import Policy, Step, parse_policy
@@ -27,17 +27,30 @@ ACK_LASTS = {
 }
 """How long an acknowledgement without an accepted handoff holds the clock."""
 LONGEST_CALL = timedelta(hours=24)
+MOST_PATIENCE = 1024
+"""Calls go on for months; doubling without a bound would outgrow what a duration can hold."""
 
 
 def tick(store: Store, settings: Settings, signals: SignalSet, now: datetime) -> list[str]:
-    """Send every handoff that is due; returns the ids of the incidents handed over."""
+    """Send every handoff that is due; returns the ids of the incidents handed over.
+
+    An incident that cannot be judged holds up no other: the first such error is raised once all had their turn.
+    """
     sent = []
+    failed: Exception | None = None
     for incident in store.incidents.open_ones():
         try:
             if _step(store, settings, signals, incident, now):
                 sent.append(incident.id)
         except LostRace as lost:
             log.info("%s: %s", incident.id, lost)
+        except StoreError:
+            raise
+        except Exception as error:
+            error.add_note(f"while handing over {incident.id}")
+            failed = failed or error
+    if failed is not None:
+        raise failed
     return sent
 
 
@@ -149,7 +162,7 @@ def _raise_again(
         step = _same_step(policy, last)
         why = f"{silent}; call {calls + 1}, to the backup of the role: "
     made = for_step(store, settings, incident, step, now)
-    patience = 2 ** max(0, calls - 1) if last.level > 2 else 1
+    patience = min(2 ** max(0, calls - 1), MOST_PATIENCE) if last.level > 2 else 1
     send(store, incident, made, now, by="payops", why=why, patience=patience)
 
 

@@ -21,8 +21,8 @@ def test_problem_names_the_terms_their_values_and_since_when(desk):
     desk.now += timedelta(minutes=75)
     text = drafted(desk).problem
     assert "webhook-endpoint-disabled at stripe (stripe-live)" in text
-    assert "opened at 2026-01-15 09:00:00 UTC because disabled is true" in text
-    assert "open for 1 h 15 min" in text
+    assert "Opened at 2026-01-15 09:00:00 UTC, sev2, open for 1 h 15 min" in text
+    assert "the provider reports it as disabled and sends nothing to it" in text
 
 
 def test_attempts_are_told_with_outcome_proof_and_request_ids(desk):

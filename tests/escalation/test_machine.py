@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import pytest
+
 from payops.escalation import accept, ack, return_
 
 
@@ -70,6 +72,26 @@ def test_silence_never_reaches_level_4_and_calls_ever_more_rarely(desk):
     assert waits == sorted(waits)
     assert waits[-1] == timedelta(hours=24)
     assert len(waits) < 8
+
+
+def test_silence_may_last_for_months(desk):
+    desk.open()
+    desk.exhaust()
+    for _ in range(60):
+        desk.tick(hours=25)
+    waits = [h.accept_by - h.sent_at for h in desk.handoffs if h.level == 3]
+    assert len(waits) > 40 and waits[-1] == timedelta(hours=24)
+
+
+def test_incident_that_cannot_be_judged_holds_up_no_other(desk):
+    desk.open(dedup_key="unreadable", policy="[]")
+    desk.open()
+    desk.store.incidents.change(
+        desk.store.incidents.get("inc-2"), desk.now, who="t", entry="", kind="t", l1_exhausted_at=desk.now
+    )
+    with pytest.raises(ValueError, match="frozen rule"):
+        desk.tick()
+    assert [handoff.level for handoff in desk.store.incidents.handoffs("inc-2")] == [2]
 
 
 def test_accepted_handoff_is_not_called_again(desk):

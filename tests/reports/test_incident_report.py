@@ -82,7 +82,7 @@ def test_markdown_tells_the_whole_story(store, story):
         "  1. enable we\\_1 (https\\://stripe.sim/webhooks/stripe-live)",
         "### To integration-coordinator (Level 2), 2026-01-15 09:02:00 UTC",
         "- Accepted: 2026-01-15 09:07:00 UTC by ben",
-        "- **Problem**: Webhook endpoint own is disabled: opened at",
+        "- **Problem**: Webhook endpoint own is disabled. Opened at",
         "resolved by ben: cause our configuration; fixed by: enabled it by hand; the deploy had removed it",
         "Fixed at Level 2, peer consultation, at 2026-01-15 09:37:00 UTC after 37 min 0 s.",
         "> The provider has stopped sending events",
