@@ -315,6 +315,11 @@ class PayopsApp(App[None]):
 
     # --- palette
 
+    def action_command_palette(self) -> None:
+        """Only over a working screen: a modal takes every key until it is answered."""
+        if isinstance(self.screen, WorkScreen):
+            super().action_command_palette()
+
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
         yield SystemCommand(
             "screen: theme", "Dark, light, high contrast, and Textual's own", self.action_change_theme
