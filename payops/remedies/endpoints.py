@@ -12,8 +12,11 @@ from .results import Context
 
 def same_target(one: str, other: str) -> bool:
     """Whether two URLs reach the same application: host, port and path agree."""
-    a, b = urlsplit(one), urlsplit(other)
-    return (a.hostname, a.port, a.path.rstrip("/")) == (b.hostname, b.port, b.path.rstrip("/"))
+    try:
+        a, b = urlsplit(one), urlsplit(other)
+        return (a.hostname, a.port, a.path.rstrip("/")) == (b.hostname, b.port, b.path.rstrip("/"))
+    except ValueError:  # one of them is no URL: a provider's word, not ours
+        return one == other
 
 
 def at_provider(context: Context) -> tuple[Endpoint, tuple[Endpoint, ...]] | Refusal:

@@ -6,7 +6,9 @@ import http.client
 from collections.abc import Mapping
 from ipaddress import ip_address
 from typing import Protocol
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
+
+from payops.text import safe_line
 
 TIMEOUT_S = 3.0
 
@@ -25,17 +27,19 @@ class HttpProbe:
         self._routes = dict(routes)
 
     def answers(self, url: str) -> tuple[bool, str]:
-        parts = urlsplit(self._reached_at(url))
+        try:
+            return self._seen(urlsplit(self._reached_at(url)))
+        except ValueError as error:  # the provider's word for a URL: no host name, no port, not ASCII
+            return False, f"it cannot be asked: {safe_line(error, limit=120)}"
+
+    def _seen(self, parts: SplitResult) -> tuple[bool, str]:
         host = parts.hostname
         if not host or parts.scheme not in ("http", "https"):
             return False, "it is not an http(s) URL"
         if parts.scheme == "http" and not _is_loopback(host):
             return False, "it is not served over TLS"
         kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
-        try:
-            connection = kind(host, parts.port, timeout=TIMEOUT_S)
-        except ValueError as error:
-            return False, str(error)
+        connection = kind(host, parts.port, timeout=TIMEOUT_S)
         try:
             connection.request("GET", parts.path or "/", headers={"User-Agent": "payops-url-check"})
             status = connection.getresponse().status
