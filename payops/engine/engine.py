@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Protocol
 
 from payops.config import Settings
+from payops.domain.errors import LostRace, StoreError
 from payops.escalation import tick as escalation_tick
 from payops.providers.port import Provider
 from payops.remedies import Runner
@@ -70,13 +71,22 @@ class Engine:
         may_act = self._full_ticks > 0
         apply_rules(self.store, self.rules, signals, now, may_act=may_act)
         slots = {account: self.store.facts.active_slot(account) for account in self.providers}
-        self.runner.tick(signals, now, may_act=may_act)
+        failed: Exception | None = None
+        try:
+            self.runner.tick(signals, now, may_act=may_act)
+        except (StoreError, LostRace):
+            raise
+        except Exception as error:
+            # What fails at Level 1 must still reach a person.
+            failed = error
         switched = {
             account for account, slot in slots.items() if self.store.facts.active_slot(account) != slot
         }
         for account in sorted(switched | self.runner.wants_reads):
             self.polls.timetable.soon(account)
         escalation_tick(self.store, self.settings, signals, now)
+        if failed is not None:
+            raise failed
         if full:
             self._full_ticks += 1
         return Ticked(now, signals, full)

@@ -192,7 +192,12 @@ class EngineHost:
         if self._lease is None:
             return read(self.store, self.settings, now)
         with self.store.fenced(self._lease):
-            signals = self.engine.tick(now).signals
+            try:
+                signals = self.engine.tick(now).signals
+            except Exception:
+                # What people ask for, `stop` above all, must not wait for a tick that fails.
+                self._commands(read(self.store, self.settings, now), now)
+                raise
             self.store.switches.meta_set("last_tick_at", iso(now))
             self._commands(signals, now)
         self._follow_slots()

@@ -8,12 +8,13 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from payops.config import Settings
-from payops.domain.errors import LostRace, NotPossible
+from payops.domain.errors import LostRace, NotPossible, StoreError
 from payops.domain.incidents import FixAttempt, Incident
 from payops.domain.plans import Plan, Refusal, plan_hash
 from payops.providers.port import Provider
 from payops.signals import SignalSet
 from payops.store import Store
+from payops.text import safe_line
 
 from . import driving, gates, planning
 from .case import Case
@@ -69,20 +70,40 @@ class Runner:
         return tuple(sorted(remedy.id for remedy in REMEDIES.values()))
 
     def tick(self, signals: SignalSet, now: datetime, *, may_act: bool) -> None:
-        """Take every open incident's Level 1 one step further; without `may_act` nothing is tried."""
+        """Take every open incident's Level 1 one step further; without `may_act` nothing is tried.
+
+        An incident whose step fails unexpectedly holds up no other and is handed to a person: the first such error
+        is raised once all had their turn.
+        """
         self.wants_reads = frozenset()
         for account in self._settings.accounts:
             remember_identity(self._store, account)
         if not may_act:
             return
+        failed: Exception | None = None
         for incident in self._store.incidents.open_ones():
-            case = self._case(incident, now)
-            if case is None:
-                continue
             try:
-                self._drive(case, signals)
+                case = self._case(incident, now)
+                if case is not None:
+                    self._step(case, signals)
             except LostRace as lost:
                 log.info("%s: %s", incident.id, lost)
+            except StoreError:
+                raise
+            except Exception as error:
+                error.add_note(f"at Level 1 of {incident.id}")
+                failed = failed or error
+        if failed is not None:
+            raise failed
+
+    def _step(self, case: Case, signals: SignalSet) -> None:
+        try:
+            self._drive(case, signals)
+        except (LostRace, StoreError):
+            raise
+        except Exception as error:
+            driving.exhaust(case, f"payops failed at it ({type(error).__name__}: {safe_line(error)})")
+            raise
 
     def dry_run(self, incident_id: str, signals: SignalSet, now: datetime) -> DryRun:
         """What pressing `fix` would do now; reads only."""

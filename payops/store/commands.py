@@ -78,13 +78,14 @@ class Commands:
     def take(self, now: datetime, token: int) -> list[Command]:
         """Everything queued, now running, oldest first. For the lease holder with that token.
 
-        What an earlier holder left running is refused: whether it took effect is not known here.
+        A holder does one after the other, so what is still running was left by an earlier holder, or by a failure
+        of this one. It is refused: whether it took effect is not known here.
         """
         with self._store.write() as db:
             db.execute(
                 "UPDATE commands SET state = 'refused', finished_at = ?,"
                 " message = 'payops stopped while doing this: look at the incident before asking again'"
-                " WHERE state = 'running' AND token < ?",
+                " WHERE state = 'running' AND token <= ?",
                 (to_epoch(now), token),
             )
             ids = [

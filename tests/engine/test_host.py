@@ -110,3 +110,34 @@ def test_the_lease_is_given_back_so_that_another_engine_starts_at_once(
     assert store.leases.holder("engine", utc_now()) is not None
     host.stop()
     assert store.leases.holder("engine", utc_now()) is None
+
+
+def test_a_tick_that_fails_still_does_what_people_ask_for_and_says_so(
+    hung: tuple[EngineHost, Store, config.Settings], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    host, store, settings = hung
+    host.start()
+
+    def fails(*_: object, **__: object) -> None:
+        raise RuntimeError("an odd incident")
+
+    monkeypatch.setattr(host.engine.runner, "tick", fails)
+    desk = StoreDesk(store, settings, host, lambda: host.engine.runner, operator="ana", origin="test")
+    said = threading.Event()
+    host.subscribe(lambda board: said.set() if "an odd incident" in board.headline else None)
+    assert said.wait(20)
+    assert desk.submit("stop", None, {"reason": "it fails"}).ok
+    assert store.switches.stopped() is not None
+
+
+def test_a_command_left_running_by_a_failure_is_refused_not_left_for_ever(
+    hung: tuple[EngineHost, Store, config.Settings],
+) -> None:
+    _, store, _ = hung
+    now = utc_now()
+    number = store.commands.put("note", "inc-1", {"text": "x"}, "ana", "test", now)
+    lease = store.leases.acquire("engine", "one", now, 15)
+    assert lease is not None
+    assert [command.id for command in store.commands.take(now, lease.token)] == [number]
+    assert store.commands.take(now, lease.token) == []
+    assert store.commands.result(number).state == "refused"

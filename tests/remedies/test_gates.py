@@ -231,3 +231,21 @@ def test_rule_without_remedies_is_over_at_once(world):
     again = world.store.incidents.get("inc-2")
     assert "payops knows no action webhooks.unheard_of" in again.l1_reason
     assert again.l1_exhausted_at == world.now
+
+
+def test_step_that_fails_holds_up_no_other_and_calls_a_person(world, monkeypatch):
+    world.open()
+    world.open("webhook-events-missing")
+
+    def breaks(_url: str) -> tuple[bool, str]:
+        if world.store.incidents.get("inc-1").l1_exhausted_at is None:
+            raise RuntimeError("nobody thought of this")
+        return False, "connection refused"
+
+    monkeypatch.setattr(world.probe, "answers", breaks)
+    with pytest.raises(RuntimeError, match="nobody thought of this"):
+        world.tick()
+    assert world.incident.l1_reason == "payops failed at it (RuntimeError: nobody thought of this)"
+    assert world.incident.next_action == "Level 2 handoff"
+    assert world.store.incidents.get("inc-2").l1_reason.startswith("waits")
+    world.step()
