@@ -134,6 +134,7 @@ class _House:
             routes={PUBLIC_BASE: f"{server.url}/_edge"},
             timeout_s=PATIENT,
             requests_per_s=None,
+            now=None,
         )
         self.outside = outside
         self.verifiers = open_verifiers(settings, outside, self.store)

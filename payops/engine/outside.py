@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
+from payops.clock import Now, utc_now
 from payops.config import Credential, Settings, resolve_secret
 
 Secrets = Callable[[str], str]
@@ -22,6 +23,8 @@ class Outside:
     timeout_s: tuple[float, float] = (3.0, 10.0)
     requests_per_s: float | None = 25.0
     """None in stepped time, where pacing would wait on a real clock."""
+    now: Now | None = utc_now
+    """Real time passes during a tick, too; None in stepped time, where it stands still."""
 
 
 def real_world(settings: Settings) -> Outside:

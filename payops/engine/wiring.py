@@ -57,7 +57,7 @@ def open_runner(
     store: Store, settings: Settings, outside: Outside, providers: Mapping[str, Provider]
 ) -> Runner:
     """Level 1 over an open store and open adapters."""
-    return Runner(store, providers, settings, http_probe(outside.routes), outside.secrets)
+    return Runner(store, providers, settings, http_probe(outside.routes), outside.secrets, outside.now)
 
 
 def build_engine(

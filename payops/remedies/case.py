@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
+from payops.clock import Now
 from payops.config import AccountSettings, EndpointSettings, Settings
 from payops.domain.incidents import FixAttempt, Incident
 from payops.domain.policy import Policy, RemedyPolicy, parse_policy
@@ -30,6 +31,7 @@ class Case:
         secrets: Secrets,
         incident: Incident,
         now: datetime,
+        clock: Now | None = None,
     ) -> None:
         self.store = store
         self.settings = settings
@@ -39,6 +41,8 @@ class Case:
         self._secrets = secrets
         self.incident = incident
         self.now = now
+        self.clock = clock
+        """Real time, which passes during a step; None where it stands still."""
         self.policy: Policy = parse_policy(incident.policy)
         self.attempts: tuple[FixAttempt, ...] = tuple(store.incidents.attempts(incident.id))
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from itertools import chain
 from typing import Literal, get_args
 
+from payops.domain.decline import CATEGORIES, NOT_TOLD, Category, Tally, by_category, lookup
+from payops.domain.payments import Provider
 from payops.domain.plans import Plan, Refusal
 from payops.signals.onset import onset
 from payops.signals.success import baseline
@@ -20,43 +21,15 @@ Column = Literal["card_brand", "country", "method", "currency"]
 COLUMNS: tuple[Column, ...] = get_args(Column)
 LEAST = 5
 """A slice with fewer payments says nothing."""
-SIDES: dict[str, tuple[str, ...]] = {
-    "the issuers": (
-        "do_not_honor",
-        "insufficient_funds",
-        "generic_decline",
-        "card_declined",
-        "expired_card",
-        "lost_card",
-        "stolen_card",
-        "pickup_card",
-        "restricted_card",
-        "transaction_not_allowed",
-        "issuer_not_available",
-        "try_again_later",
-        "withdrawal_count_limit_exceeded",
-        "card_velocity_exceeded",
-        "not_permitted",
-        "authentication_required",
-    ),
-    "the provider": ("processing_error", "reenter_transaction", "approve_with_id", "service_not_allowed"),
-    "our own integration or rules": (
-        "incorrect_number",
-        "invalid_number",
-        "incorrect_cvc",
-        "invalid_cvc",
-        "invalid_expiry_month",
-        "invalid_expiry_year",
-        "invalid_amount",
-        "currency_not_supported",
-        "duplicate_transaction",
-        "testmode_decline",
-        "rule",
-        "highest_risk_level",
-        "blocked",
-    ),
+SIDES: dict[str, tuple[Category, ...]] = {
+    "the issuers": ("soft", "hard", "do_not_retry"),
+    "the customers, or what the checkout asks of them": ("needs_customer",),
+    "a rule, a setting or our requests": ("merchant_rule",),
+    "the provider or the card network": ("network",),
 }
-"""Whose side a decline code points to; a code that is not here points nowhere."""
+"""Whose side a category of declines points to; what payops cannot place points nowhere."""
+SHOWN = 2
+"""How many categories of declines are named before the rest is summed, and codes of each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,12 +87,11 @@ def diagnosis(context: Context) -> str:
         return f"No first attempt since {since:%H:%M} UTC: the traffic stopped, or payops does not see it."
     parts = [f"{failed} of {n} first attempts failed since {since:%H:%M} UTC ({failed / n:.0%})."]
     parts.append(_slice_sentence(_guilty(context, since)))
+    provider = context.account.provider
     codes = context.store.facts.decline_codes(account, since)
-    if codes:
-        shown = ", ".join(f"{safe_line(code, limit=40)} {count}" for code, count in codes[:4])
-        parts.append(f"Codes: {shown}.")
-    parts.append(_side_sentence(codes))
-    return " ".join(parts)
+    tallies = by_category(provider, codes)
+    parts += [_kind_sentence(tallies), _top_sentence(provider, codes), _side_sentence(tallies)]
+    return " ".join(part for part in parts if part)
 
 
 def _since(context: Context) -> datetime:
@@ -164,16 +136,44 @@ def _slice_sentence(guilty: Guilty | None) -> str:
     )
 
 
-def _side_sentence(codes: list[tuple[str, int]]) -> str:
-    known = set(chain.from_iterable(SIDES.values()))
-    counted = {side: sum(count for code, count in codes if code in listed) for side, listed in SIDES.items()}
-    total = sum(count for _, count in codes)
-    side, most = max(counted.items(), key=lambda item: item[1])
-    if not total or most < 0.6 * total:
-        unknown = sum(count for code, count in codes if code not in known)
-        return (
-            f"Whose side it is on is unknown: {unknown} of {total} codes point nowhere."
-            if total
-            else ("Whose side it is on is unknown: the provider gave no decline code.")
-        )
-    return f"{most} of {total} codes point to {side}."
+def _kind_sentence(tallies: tuple[Tally, ...]) -> str:
+    """Of what kind the declines are, in words, the codes beside them; empty when there are none."""
+    total = sum(tally.n for tally in tallies)
+    if not total:
+        return ""
+    kinds = "; ".join(
+        f"{tally.n} {CATEGORIES[tally.category]} ({_codes(tally)})" for tally in tallies[:SHOWN]
+    )
+    rest = total - sum(tally.n for tally in tallies[:SHOWN])
+    return f"Of {total} declines: {kinds}; {rest} others." if rest else f"Of {total} declines: {kinds}."
+
+
+def _codes(tally: Tally) -> str:
+    named = [f"{_shown(code)} {count}" for code, count in tally.codes[:SHOWN]]
+    return ", ".join(named + ["…"] * (len(tally.codes) > SHOWN))
+
+
+def _shown(code: str) -> str:
+    return "no code" if code == NOT_TOLD else safe_line(code, limit=40)
+
+
+def _top_sentence(provider: Provider, codes: list[tuple[str, int]]) -> str:
+    """What the most frequent code means; empty when there is none."""
+    if not codes:
+        return ""
+    code = codes[0][0]
+    return f"{_shown(code)}: {lookup(provider, code).sentence}"
+
+
+def _side_sentence(tallies: tuple[Tally, ...]) -> str:
+    counts = {tally.category: tally.n for tally in tallies}
+    total = sum(counts.values())
+    if not total:
+        return "Whose side it is on is unknown: no first attempt failed with a reason."
+    sides = {side: sum(counts.get(each, 0) for each in listed) for side, listed in SIDES.items()}
+    side, most = max(sides.items(), key=lambda item: item[1])
+    if most >= 0.6 * total:
+        return f"{most} of {total} point to {side}."
+    if unplaced := counts.get("unknown", 0):
+        return f"Whose side it is on is unknown: {unplaced} of {total} point nowhere."
+    return "Whose side it is on is unknown: they point to different sides."

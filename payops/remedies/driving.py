@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from payops.domain.errors import ProviderError
 from payops.domain.incidents import FixAttempt
@@ -18,6 +18,8 @@ from .journal import Journal
 from .registry import REMEDIES
 from .results import Applied, Ended, Halt, Remedy, Result, Unknown, Waiting
 
+STEP = timedelta(seconds=5)
+"""So long calls are made in one tick: polls, the lease and what people ask for wait for its end."""
 WantRead = Callable[[Case], None]
 """Told when a fresh read of the account's feeds would help."""
 
@@ -111,9 +113,13 @@ def _apply(
         _time_over(case, attempt, remedy, policy, journal)
         return
 
+    began = case.clock() if case.clock is not None else None
+
     def permit() -> None:
-        reason = gates.stopped(case.store) or gates.not_armed(
-            case.store, case.settings, case.account.name, policy
+        reason = (
+            gates.stopped(case.store)
+            or gates.not_armed(case.store, case.settings, case.account.name, policy)
+            or _too_late(case, began, until)
         )
         if reason is not None:
             raise Halt(reason)
@@ -136,6 +142,18 @@ def _apply(
             _progress(case, attempt, reason)
         case Unknown(reason):
             _progress(case, attempt, reason)
+
+
+def _too_late(case: Case, began: datetime | None, until: datetime) -> str | None:
+    """Why no further call may be made in this step: a slow provider outlasts the instant the tick began at."""
+    if case.clock is None or began is None:
+        return None
+    at = case.clock()
+    if at > until:
+        return f"its {minutes(case.policy.timeout)} are over"
+    if at - began > STEP:
+        return f"the provider is slow: goes on at the next tick, until {until:%H:%M:%S} UTC"
+    return None
 
 
 def _time_over(

@@ -28,9 +28,15 @@ class Obstacle:
 
 
 def stopped(store: Store) -> str | None:
-    """Who stopped everything, when and why; None when remedies may act."""
+    """Who stopped everything, when and why; None when remedies may act.
+
+    A stop that was asked for holds at once: it must not wait for the end of the batch it is to end.
+    """
     stop = store.switches.stopped()
-    return None if stop is None else f"stopped by {stop.who} at {iso(stop.at)}: {stop.reason}"
+    if stop is not None:
+        return f"stopped by {stop.who} at {iso(stop.at)}: {stop.reason}"
+    asked = store.commands.waiting("stop")
+    return None if asked is None else f"stop asked for by {asked.operator} at {iso(asked.put_at)}"
 
 
 def not_armed(store: Store, settings: Settings, account: str, remedy: RemedyPolicy) -> str | None:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
+from payops.clock import Now
 from payops.config import Settings
 from payops.domain.errors import LostRace, NotPossible, StoreError
 from payops.domain.incidents import FixAttempt, Incident
@@ -54,12 +55,15 @@ class Runner:
         settings: Settings,
         probe: UrlProbe,
         secrets: Secrets,
+        clock: Now | None = None,
     ) -> None:
+        """`clock` is real time, which passes during a tick; None in stepped time."""
         self._store = store
         self._providers = providers
         self._settings = settings
         self._probe = probe
         self._secrets = secrets
+        self._clock = clock
         self._looked: dict[str, tuple[tuple[str, ...], datetime]] = {}
         self._read_asked: dict[str, datetime] = {}
         self.wants_reads: frozenset[str] = frozenset()
@@ -145,7 +149,17 @@ class Runner:
         account = next((each for each in self._settings.accounts if each.name == incident.account), None)
         if provider is None or account is None:
             return None
-        return Case(self._store, self._settings, provider, account, self._probe, self._secrets, incident, now)
+        return Case(
+            self._store,
+            self._settings,
+            provider,
+            account,
+            self._probe,
+            self._secrets,
+            incident,
+            now,
+            self._clock,
+        )
 
     def _asked(self, incident_id: str, now: datetime) -> Case | Refusal:
         """The case an operator asks about, or why nothing can be started there."""

@@ -97,6 +97,14 @@ class Commands:
             )
             return [self._get(db, command_id) for command_id in ids]
 
+    def waiting(self, action: str) -> Command | None:
+        """The oldest request for `action` that nobody has taken yet."""
+        with self._store.read() as db:
+            row = db.execute(
+                "SELECT id FROM commands WHERE state = 'queued' AND action = ? ORDER BY id LIMIT 1", (action,)
+            ).fetchone()
+            return None if row is None else self._get(db, row["id"])
+
     def finish(self, command_id: int, ok: bool, message: str, now: datetime) -> None:
         """Record the result; `LostRace` when it was finished already."""
         with self._store.write() as db:

@@ -164,12 +164,18 @@ class World:
         self.secrets = {"env:KEY": "rk_live_first00000001", "env:KEY_2": "rk_live_second0000002"}
         self.events: list[WebhookEvent] = []
         self.delivers = True
+        self.clock: Callable[[], datetime] | None = None
         self.restart()
 
     def restart(self) -> None:
         """A new process over the same store."""
         self.runner = Runner(
-            self.store, {ACCOUNT: self.stripe}, self.settings, self.probe, self.secrets.__getitem__
+            self.store,
+            {ACCOUNT: self.stripe},
+            self.settings,
+            self.probe,
+            self.secrets.__getitem__,
+            self.clock,
         )
 
     def event(self, name: str, at: datetime, type_: str = "charge.succeeded") -> WebhookEvent:

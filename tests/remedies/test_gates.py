@@ -59,6 +59,29 @@ def test_stop_holds_everything_survives_a_restart_and_says_who(world):
     assert not world.stripe.calls
 
 
+def slow(world, takes: timedelta):
+    """Real time passes with each call; a tick still sees one instant."""
+    world.history()
+    world.miss(12)
+    world.poll()
+    world.called_at = []
+
+    def call(_target: str) -> None:
+        world.called_at.append(world.now + world.passed)
+        world.passed += takes
+
+    def step(seconds: int = 10, stepped=world.step) -> None:
+        elapsed, world.passed = int(world.passed.total_seconds()), timedelta(0)
+        stepped(max(seconds, elapsed))
+
+    world.passed = timedelta(0)
+    world.clock = lambda: world.now + world.passed
+    world.stripe.before_call = call
+    world.step = step
+    world.restart()
+    return world
+
+
 def test_stop_in_the_middle_of_a_batch_holds_the_rest(world):
     def stop_after_three(_target: str) -> None:
         if len(world.stripe.sent) == 3 and world.store.switches.stopped() is None:
@@ -72,6 +95,38 @@ def test_stop_in_the_middle_of_a_batch_holds_the_rest(world):
     world.step()
     assert len(world.stripe.calls) == made
     assert "stopped by ana" in world.attempts[0].detail
+
+
+def test_stop_that_was_only_asked_for_holds_the_rest_of_the_batch(world):
+    def ask_after_three(_target: str) -> None:
+        if len(world.stripe.sent) == 3:
+            world.store.commands.put("stop", None, {}, "ana", "cli", world.now)
+
+    world.stripe.before_call = ask_after_three
+    world.open()
+    world.run(lambda: len(world.stripe.sent) >= 3)
+    assert len(world.stripe.sent) == 4, "only the call that was under way"
+    assert world.attempts[0].detail == "stop asked for by ana at 2026-01-15T09:00:20Z"
+
+
+def test_slow_provider_ends_the_step_not_the_attempt(make_world):
+    world = slow(make_world(), timedelta(seconds=2))
+    world.open()
+    world.run(lambda: len(world.stripe.sent) >= 2)
+    made = len(world.stripe.sent)
+    assert made < 12
+    assert "goes on at the next tick" in world.attempts[0].detail
+    world.run(world.ended)
+    assert len(world.stripe.sent) == 12
+    assert world.attempts[0].verified
+
+
+def test_no_call_is_made_after_the_five_minutes_however_slow_the_provider(make_world):
+    world = slow(make_world(), timedelta(seconds=50))
+    world.open()
+    world.run(world.over)
+    assert all(at <= world.attempts[0].started_at + timedelta(minutes=5) for at in world.called_at)
+    assert len(world.stripe.calls) >= 3
 
 
 def test_first_tick_acts_on_nothing(world):

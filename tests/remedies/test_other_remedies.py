@@ -193,8 +193,12 @@ def test_diagnosis_names_slice_codes_and_side_and_leaves_the_rest_to_a_person(wo
     assert (attempt.outcome, attempt.verified, attempt.effect) == ("succeeded", False, "read")
     assert attempt.detail.startswith("33 of 100 first attempts failed since 08:00 UTC (33%).")
     assert "It is card brand visa: 30 of 40 failed (75%), of all others 3 of 60 (5%)." in attempt.detail
-    assert "do_not_honor 30" in attempt.detail
-    assert "33 of 33 codes point to the issuers." in attempt.detail
+    assert (
+        "Of 33 declines: 33 issuer refusals that may pass later (do_not_honor 30, insufficient_funds 3)."
+        in attempt.detail
+    )
+    assert "do_not_honor: The issuer refused without saying why." in attempt.detail
+    assert "33 of 33 point to the issuers." in attempt.detail
     assert world.incident.l1_reason.startswith("Level 1 diagnoses, a human decides: 33 of 100")
     assert not world.stripe.calls
 
@@ -206,7 +210,9 @@ def test_diagnosis_says_when_nothing_stands_out(world):
     world.tick()
     detail = world.attempts[0].detail
     assert "No card brand, country, method or currency stands out." in detail
-    assert "Whose side it is on is unknown: 16 of 16 codes point nowhere." in detail
+    assert "Of 16 declines: 16 failures payops cannot place (mystery 16)." in detail
+    assert "payops does not know the code 'mystery'" in detail
+    assert "Whose side it is on is unknown: 16 of 16 point nowhere." in detail
 
 
 def test_diagnosis_needs_no_arming(make_world):
