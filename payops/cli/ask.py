@@ -7,20 +7,22 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from datetime import timedelta
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from payops.clock import monotonic_s, utc_now
 from payops.config import Settings
+from payops.domain.errors import LostRace, PayopsError
 from payops.engine.board import CommandResult
 
 from .common import operator_name, settings_and_store
 
 if TYPE_CHECKING:
     from payops.remedies import Runner
-    from payops.store import Store
+    from payops.store import Command, Lease, Store
 
 WAIT_S = 30.0
+LEASE_TTL_S = 60
 
 
 def ask(
@@ -47,7 +49,9 @@ def ask(
         deadline = monotonic_s() + WAIT_S
         while True:
             if store.leases.holder(LEASE, utc_now()) is None:
-                _do_it_here(store, settings, who or "")
+                # Lost to an engine that starts: it answers for what was taken here.
+                with suppress(LostRace):
+                    _do_it_here(store, settings)
             result = store.commands.result(number)
             if result.state in ("done", "refused"):
                 return CommandResult(result.state == "done", result.message)
@@ -62,50 +66,72 @@ def ask(
         store.close()
 
 
-def _do_it_here(store: Store, settings: Settings, who: str) -> None:
+def _do_it_here(store: Store, settings: Settings) -> None:
     from payops.engine.boards import LEASE
-    from payops.engine.commands import Hands, Request, carry_out
     from payops.engine.host import process_name
-    from payops.engine.outside import real_world
-    from payops.engine.wiring import open_providers, open_runner
-    from payops.signals import read
 
-    now = utc_now()
-    lease = store.leases.acquire(LEASE, process_name(), now, 60)
+    lease = store.leases.acquire(LEASE, process_name(), utc_now(), LEASE_TTL_S)
     if lease is None:
         return
     try:
-        outside = real_world(settings)
-        for command in store.commands.take(now, lease.token):
-            needs_providers = command.action == "fix"
-            providers = open_providers(settings, outside, store) if needs_providers else {}
-            runner = open_runner(store, settings, outside, providers)
-            request = Request(
-                command.action,
-                command.incident_id,
-                command.fields,
-                command.operator or "",
-                now,
-                read(store, settings, now),
-            )
-            result = carry_out(Hands(store, settings, runner), request)
-            if command.action == "fix" and result.ok:
-                result = _finish_fix(store, settings, runner, command.incident_id or "", result)
-            store.commands.finish(command.id, result.ok, result.message, utc_now())
+        # Fenced: an engine that starts meanwhile takes over, and nothing is done twice.
+        with store.fenced(lease):
+            for command in store.commands.take(utc_now(), lease.token):
+                result = _carried_out(store, settings, command, lease)
+                store.commands.finish(command.id, result.ok, result.message, utc_now())
     finally:
         store.leases.release(lease)
 
 
+def _carried_out(store: Store, settings: Settings, command: Command, lease: Lease) -> CommandResult:
+    from payops.engine.commands import Hands, Request, carry_out
+    from payops.engine.outside import real_world
+    from payops.engine.wiring import open_providers, open_runner
+    from payops.signals import read
+
+    fixes = command.action == "fix"
+    now = utc_now()
+    store.leases.renew(lease, now, LEASE_TTL_S)
+    outside = real_world(settings)
+    try:
+        providers = open_providers(settings, outside, store) if fixes else {}
+    except PayopsError as error:
+        return CommandResult(False, str(error))
+    try:
+        runner = open_runner(store, settings, outside, providers)
+        request = Request(
+            command.action,
+            command.incident_id,
+            command.fields,
+            command.operator or "",
+            now,
+            read(store, settings, now),
+        )
+        result = carry_out(Hands(store, settings, runner), request)
+        if fixes and result.ok:
+            return _finish_fix(store, settings, runner, command.incident_id or "", lease, result)
+        return result
+    finally:
+        for provider in providers.values():
+            provider.close()
+
+
 def _finish_fix(
-    store: Store, settings: Settings, runner: Runner, incident_id: str, started: CommandResult
+    store: Store,
+    settings: Settings,
+    runner: Runner,
+    incident_id: str,
+    lease: Lease,
+    started: CommandResult,
 ) -> CommandResult:
     """Drive the asked-for attempt until it is applied; its verification goes on in the next engine."""
     from payops.signals import read
 
-    deadline = utc_now() + timedelta(seconds=WAIT_S - 5)
-    while utc_now() < deadline:
+    deadline = monotonic_s() + WAIT_S - 5
+    while monotonic_s() < deadline:
         now = utc_now()
-        runner.tick(read(store, settings, now), now, may_act=True)
+        store.leases.renew(lease, now, LEASE_TTL_S)
+        runner.go_on(incident_id, read(store, settings, now), now)
         attempts = store.incidents.attempts(incident_id)
         if attempts and attempts[-1].phase == "done":
             last = attempts[-1]

@@ -100,6 +100,12 @@ class Runner:
         if failed is not None:
             raise failed
 
+    def go_on(self, incident_id: str, signals: SignalSet, now: datetime) -> None:
+        """Take this incident's unfinished attempt one step further; no other is touched and none is begun."""
+        case = self._case(self._store.incidents.get(incident_id), now)
+        if case is not None and case.unfinished is not None:
+            self._step(case, signals)
+
     def _step(self, case: Case, signals: SignalSet) -> None:
         try:
             self._drive(case, signals)

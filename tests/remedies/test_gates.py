@@ -129,6 +129,21 @@ def test_no_call_is_made_after_the_five_minutes_however_slow_the_provider(make_w
     assert len(world.stripe.calls) >= 3
 
 
+def test_going_on_with_one_incident_touches_no_other(world):
+    world.open()
+    world.open("webhook-events-missing", endpoint="own")
+    world.runner.request_fix("inc-1", "ana", world.signals(), world.now)
+    for _ in range(30):
+        world.now += timedelta(seconds=10)
+        for event_id in world.stripe.on_its_way:
+            world.receive(event_id)
+        world.stripe.on_its_way.clear()
+        world.poll()
+        world.runner.go_on("inc-1", world.signals(), world.now)
+    assert world.attempts[0].verified
+    assert world.store.incidents.attempts("inc-2") == []
+
+
 def test_first_tick_acts_on_nothing(world):
     world.open()
     world.tick(may_act=False)
