@@ -17,7 +17,7 @@ from .ask import ask
 from .common import config_option, json_option, operator_option, settings_and_store
 
 if TYPE_CHECKING:
-    from payops.domain.incidents import Incident
+    from payops.domain.incidents import Incident, State
     from payops.store import Store
 
 no_wait_option = click.option(
@@ -45,10 +45,14 @@ def list_(state: str | None, config_path: str | None, as_json: bool) -> None:
 
     _, store = settings_and_store(config_path)
     try:
-        wanted = {None: ("open", "acknowledged"), "all": ("open", "acknowledged", "resolved")}.get(
-            state, (state,)
-        )
-        found = [item for item in store.incidents.listing(limit=10_000) if item.state in wanted]
+        wanted: dict[str | None, tuple[State, ...] | None] = {
+            None: ("open", "acknowledged"),
+            "open": ("open",),
+            "acknowledged": ("acknowledged",),
+            "resolved": ("resolved",),
+            "all": None,
+        }
+        found = store.incidents.listing(wanted[state], limit=10_000)
         found.sort(key=lambda item: (item.severity, item.opened_at, item.id))
         if as_json:
             out.document([incident_json(store, item.id) for item in found])

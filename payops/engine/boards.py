@@ -22,6 +22,7 @@ from .polls import Timetable
 Tone = Literal["ok", "watch", "bad", "unknown"]
 LATE_AFTER_S = 30
 RECENT = timedelta(hours=24)
+RECENT_SHOWN = 50
 LEASE = "engine"
 
 
@@ -44,15 +45,13 @@ def build(
         card(store, settings, account, signals, now, providers.get(account.name), timetable)
         for account in settings.accounts
     )
-    incidents = store.incidents.listing(limit=500)
-    rows = [row(store, incident, now) for incident in incidents if incident.state != "resolved"]
+    incidents = store.incidents.open_ones()
+    rows = [row(store, incident, now) for incident in incidents]
     rows.sort(key=lambda item: (item.severity, not item.needs_human, item.opened_at, item.id))
     recent = [
         row(store, incident, now)
-        for incident in incidents
-        if incident.resolved_at is not None and now - incident.resolved_at <= RECENT
+        for incident in store.incidents.resolved_since(now - RECENT, limit=RECENT_SHOWN)
     ]
-    recent.sort(key=lambda item: (item.resolved_at or now, item.id), reverse=True)
     engine = engine_state(store, cards, now, holder=holder, receiver=receiver, trouble=trouble)
     tone, headline = say(cards, rows, engine, trouble)
     known = settings.operator(operator)
@@ -75,9 +74,9 @@ def build(
         view_only=view_only,
         accounts=cards,
         incidents=tuple(rows),
-        recent=tuple(recent[:50]),
+        recent=tuple(recent),
         next=next_items(incidents, timetable, now),
-        levels=levels(incidents),
+        levels=levels(store.incidents.endings()),
         loading=loading,
     )
 
@@ -199,7 +198,7 @@ def next_items(
     items = [
         NextItem(max(incident.next_action_at, now), f"{incident.id}: {incident.next_action}", incident.title)
         for incident in incidents
-        if incident.state != "resolved" and incident.next_action_at is not None and incident.next_action
+        if incident.next_action_at is not None and incident.next_action
     ]
     seen: set[str] = set()
     for at, account, feed in timetable.next_reads(now) if timetable else ():
@@ -209,15 +208,15 @@ def next_items(
     return tuple(sorted(items, key=lambda item: (item.at, item.what))[:12])
 
 
-def levels(incidents: Sequence[Incident]) -> Levels:
-    """The protocol's counts, without payops's own health."""
-    counted = [incident for incident in incidents if incident.challenge != "platform"]
+def levels(endings: Sequence[tuple[str, int, str | None, int]]) -> Levels:
+    """The protocol's counts from (challenge, level, ended_as, count), without payops's own health."""
+    counted = [(level, ended, n) for challenge, level, ended, n in endings if challenge != "platform"]
     return Levels(
-        incidents=len(counted),
+        incidents=sum(n for _, _, n in counted),
         fixed_at_level1=sum(
-            incident.ended_as in ("fixed_by_payops", "fixed_by_operator") for incident in counted
+            n for _, ended, n in counted if ended in ("fixed_by_payops", "fixed_by_operator")
         ),
-        self_healed=sum(incident.ended_as == "self_healed" for incident in counted),
-        escalated=sum(incident.level > 1 for incident in counted),
-        unfinished=sum(incident.ended_as is None for incident in counted),
+        self_healed=sum(n for _, ended, n in counted if ended == "self_healed"),
+        escalated=sum(n for level, _, n in counted if level > 1),
+        unfinished=sum(n for _, ended, n in counted if ended is None),
     )

@@ -177,10 +177,12 @@ class Incidents(FixAttempts, Handoffs):
         """Everything not resolved, in order of opening."""
         return self._where("state <> 'resolved' ORDER BY n")
 
-    def resolved_since(self, since: datetime) -> list[Incident]:
-        """Resolved at or after `since`, newest first."""
+    def resolved_since(self, since: datetime, limit: int = -1) -> list[Incident]:
+        """Resolved at or after `since`, newest first, at most `limit` (-1: all)."""
         return self._where(
-            "state = 'resolved' AND resolved_at >= ? ORDER BY resolved_at DESC, n DESC", to_epoch(since)
+            "state = 'resolved' AND resolved_at >= ? ORDER BY resolved_at DESC, n DESC LIMIT ?",
+            to_epoch(since),
+            limit,
         )
 
     def due(self, now: datetime) -> list[Incident]:

@@ -7,6 +7,7 @@ import pytest
 from payops.config import Settings
 from payops.domain.actions import ACTIONS
 from payops.domain.errors import NotPossible
+from payops.domain.incidents import Incident
 from payops.engine.boards import LEASE, build
 from payops.engine.commands import HANDLERS, Hands, Request, authorize, carry_out
 from payops.engine.local import EXPORTS
@@ -97,3 +98,45 @@ def test_view_only_says_why(store: Store, settings: Settings, now: datetime) -> 
     assert "PAYOPS_OPERATOR" in board(store, settings, now, None).view_only
     assert "not listed" in board(store, settings, now, "zoe").view_only
     assert "only the role viewer" in board(store, settings, now, "vic").view_only
+
+
+def test_an_old_open_incident_never_leaves_the_board(store: Store, settings: Settings, now: datetime) -> None:
+    def opened(key: str) -> Incident:
+        draft = Incident(
+            "",
+            0,
+            "r",
+            "webhook_miss",
+            "stripe",
+            "stripe-live",
+            "live",
+            key,
+            "sev3",
+            "open",
+            1,
+            key,
+            {},
+            now,
+            now,
+        )
+        made = store.incidents.open(draft, "test", now)
+        assert made is not None
+        return made
+
+    with store.write():
+        opened("forgotten")
+        for number in range(600):
+            store.incidents.change(
+                opened(f"flap {number}"),
+                now,
+                who="payops",
+                entry="",
+                kind="resolved",
+                state="resolved",
+                resolved_at=now,
+                ended_as="self_healed",
+            )
+    shown = board(store, settings, now)
+    assert [item.id for item in shown.incidents] == ["inc-1"]
+    assert (len(shown.recent), shown.recent[0].id) == (50, "inc-601")
+    assert (shown.levels.incidents, shown.levels.self_healed, shown.levels.unfinished) == (601, 600, 1)
