@@ -42,12 +42,13 @@ def recent(store: Store, account: str, now: datetime) -> timedelta:
 def baseline(store: Store, account: str, now: datetime) -> Baseline | None:
     """The account's acceptance over the 24 hours before what is judged; None while history is too short."""
     end = now - recent(store, account, now)
-    counts = store.facts.minutes(account, end - BASELINE, end)
-    n = sum(count for _, count, _ in counts)
-    succeeded = sum(good for _, _, good in counts)
+    counted = store.facts.window(account, end - BASELINE, end)
+    n, succeeded = counted.n, counted.succeeded
     if n < LEAST_BASELINE:
         return None
-    span = max((end - counts[0][0]).total_seconds(), 3600.0)
+    first = store.facts.first_seen_at(account)
+    began = max(first, end - BASELINE) if first else end - BASELINE
+    span = max((end - began).total_seconds(), 3600.0)
     _, upper = wilson(n, n - succeeded, Z_ONE_SIDED_95)
     return Baseline(n, succeeded / n, upper, n / span * 86_400 * 30)
 
@@ -64,10 +65,8 @@ def row(store: Store, account: AccountSettings, now: datetime) -> SignalRow:
     values["expected"] = expected.share if expected else None
     values["evidence"] = values["lost_1h"] = None
     if expected:
-        attempts = store.facts.first_attempts(account.name, now - recent(store, account.name, now), MOST)
-        values["evidence"] = drop_evidence(
-            (attempt.succeeded for attempt in attempts), expected.failure_upper, expected.per_30_days
-        )
+        outcomes = store.facts.first_outcomes(account.name, now - recent(store, account.name, now), MOST)
+        values["evidence"] = drop_evidence(outcomes, expected.failure_upper, expected.per_30_days)
         hour = windows["1h"]
         values["lost_1h"] = max(0.0, hour.n * expected.share - hour.succeeded)
     state = store.facts.feed(account.name, "events")

@@ -122,6 +122,16 @@ class RateFacts:
             for row in reversed(rows)
         ]
 
+    def first_outcomes(self, account: str, since: datetime, limit: int) -> list[bool]:
+        """Whether each of the newest `limit` first attempts made since then succeeded, oldest first."""
+        with self._store.read() as db:
+            rows = db.execute(
+                "SELECT status = 'succeeded' FROM attempts WHERE account = ? AND first = 1 AND at >= ?"
+                " ORDER BY at DESC, status DESC LIMIT ?",
+                (account, to_epoch(since), limit),
+            ).fetchall()
+        return [bool(row[0]) for row in reversed(rows)]
+
     def decline_codes(self, account: str, since: datetime) -> list[tuple[str, int]]:
         """Why first attempts failed at or after `since`, most frequent first; `unknown` where not told."""
         with self._store.read() as db:
