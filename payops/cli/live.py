@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import signal
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ import click
 
 from payops import config
 from payops.clock import utc_now
+from payops.domain.errors import PayopsError
 
 from . import out
 from .common import config_option, operator_name, operator_option
@@ -19,6 +21,8 @@ from .common import config_option, operator_name, operator_option
 if TYPE_CHECKING:
     from payops.config import Settings
     from payops.store import Store
+
+log = logging.getLogger(__name__)
 
 
 def log_to(path: Path, debug: bool) -> None:
@@ -34,13 +38,13 @@ def log_to(path: Path, debug: bool) -> None:
         logging.getLogger(noisy).setLevel(logging.WARNING)
 
 
-def _until_signalled(serving: str) -> None:
+def _until_signalled(serving: str, meanwhile: Callable[[], None] = lambda: None) -> None:
     stopped = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: stopped.set())
     out.say(f"{serving}; stop with Ctrl+C")
     while not stopped.wait(1.0):
-        pass
+        meanwhile()
 
 
 def _open_store(settings: Settings) -> Store:
@@ -66,8 +70,12 @@ def run(ctx: click.Context, operator: str | None, config_path: str | None) -> No
     require_terminal()
     outside = real_world(settings)
     check_secrets(settings, outside)
-    listener = reserve_receiver(settings)
     store = _open_store(settings)
+    try:
+        listener = reserve_receiver(settings, store)
+    except PayopsError:
+        store.close()
+        raise
     log_to(settings.store_path.with_suffix(".log"), bool(ctx.obj))
     desk = DeferredDesk(
         lambda early: open_desk(store, settings, outside, operator_name(operator), early, listener)
@@ -105,14 +113,26 @@ def engine(ctx: click.Context, operator: str | None, config_path: str | None) ->
     "--port", type=click.IntRange(0, 65535), help="Instead of the configured port; 0 takes a free one."
 )
 @config_option
-def receive(port: int | None, config_path: str | None) -> None:
+@click.pass_context
+def receive(ctx: click.Context, port: int | None, config_path: str | None) -> None:
     """The webhook receiver alone: verify, store durably, answer."""
+    from payops.engine.host import process_name
+    from payops.engine.listening import Sign
     from payops.engine.outside import real_world
     from payops.engine.wiring import open_verifiers
     from payops.receiver import Receiver, serve
 
     settings = config.load(config_path)
     store = _open_store(settings)
+    log_to(settings.store_path.with_suffix(".log"), bool(ctx.obj))
+    sign = Sign(store, process_name(), utc_now)
+
+    def say_so() -> None:
+        try:
+            sign.hold()
+        except PayopsError as error:
+            log.warning("%s", error)
+
     try:
         verifiers = open_verifiers(settings, real_world(settings), store)
         receiver = Receiver(store, verifiers, utc_now)
@@ -121,8 +141,10 @@ def receive(port: int | None, config_path: str | None) -> None:
         )
         click.echo(f"listening on {running.url}")
         try:
-            _until_signalled(f"receiving for {', '.join(sorted(verifiers)) or 'no account'}")
+            say_so()
+            _until_signalled(f"receiving for {', '.join(sorted(verifiers)) or 'no account'}", say_so)
         finally:
             running.stop()
+            sign.drop()
     finally:
         store.close()

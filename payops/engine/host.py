@@ -20,7 +20,7 @@ from payops.config import Settings
 from payops.domain.errors import PayopsError
 from payops.providers.pool import ProviderPool
 from payops.providers.port import Provider, WebhookVerifier
-from payops.receiver import Receiver, RunningReceiver, serve
+from payops.receiver import Receiver
 from payops.signals import SignalSet, read
 from payops.store import Lease, Store
 
@@ -28,6 +28,7 @@ from .board import Board
 from .boards import LEASE, build
 from .commands import Hands, Request, carry_out
 from .engine import Engine
+from .listening import Listening
 from .outside import Outside
 from .polls import LivePolls
 from .wiring import build_engine, load_rules, open_providers, open_verifiers
@@ -58,7 +59,6 @@ class EngineHost:
         operator: str | None = None,
         now: Now = utc_now,
         receiver_socket: socket.socket | None = None,
-        with_receiver: bool = True,
     ) -> None:
         self.store = store
         self.settings = settings
@@ -66,7 +66,6 @@ class EngineHost:
         self._operator = operator
         self._now = now
         self._socket = receiver_socket
-        self._with_receiver = with_receiver
         self.name = process_name()
         self._listeners: list[Callable[[Board], None]] = []
         self._board: Board | None = None
@@ -77,7 +76,7 @@ class EngineHost:
         self._lease: Lease | None = None
         self._engine: Engine | None = None
         self._receiver: Receiver | None = None
-        self._running_receiver: RunningReceiver | None = None
+        self._listening: Listening | None = None
         self._verifiers: dict[str, WebhookVerifier] = {}
         self._providers: Mapping[str, Provider] = {}
         self._pool: ProviderPool | None = None
@@ -98,11 +97,11 @@ class EngineHost:
         )
         self._verifiers = open_verifiers(self.settings, self._outside, self.store)
         self._receiver = Receiver(self.store, self._verifiers, self._now)
-        if self._with_receiver and self._verifiers:
-            settings = self.settings.receiver
-            self._running_receiver = serve(
-                self._receiver, host=settings.host, port=settings.port, sock=self._socket
+        if self._verifiers:
+            self._listening = Listening(
+                self.store, self._receiver, self.settings.receiver, self.name, self._now
             )
+            self._listening.start(self._socket)
         self._engine = build_engine(
             self.store, self.settings, self._outside, self._providers, polls, self._receiver, rules
         )
@@ -130,20 +129,21 @@ class EngineHost:
             self._engine.polls.close()
         if self._thread is not None:
             self._thread.join(timeout=0.5)
-        if self._running_receiver is not None:
-            self._running_receiver.stop()
+        try:
+            if self._listening is not None:
+                self._listening.stop()
+            if self._lease is not None:
+                self.store.leases.release(self._lease)
+        except PayopsError as error:
+            log.warning("a lease was not released: %s", error)
         if self._pool is not None:
             self._pool.close()
-        if self._lease is not None:
-            try:
-                self.store.leases.release(self._lease)
-            except PayopsError as error:
-                log.warning("the lease was not released: %s", error)
 
     @property
     def receiver_url(self) -> str:
-        running = self._running_receiver
-        return running.url if running is not None else "not listening: no account has webhook_secrets"
+        if self._listening is None:
+            return "not listening: no account has webhook_secrets"
+        return self._listening.where
 
     def board(self) -> Board | None:
         return self._board
@@ -188,6 +188,8 @@ class EngineHost:
 
     def _work(self, now: datetime) -> SignalSet:
         """One tick under the lease, or one look without it."""
+        if self._listening is not None:
+            self._listening.keep()
         self._hold_lease(now)
         if self._lease is None:
             return read(self.store, self.settings, now)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from payops.clock import utc_now
 from payops.config import Settings
+from payops.domain.errors import UsageError
 from payops.receiver import listen
 from payops.signals import read
 from payops.store import Store
@@ -14,14 +15,23 @@ from payops.store import Store
 from .board import Board
 from .boards import build
 from .desk import Desk
+from .listening import somebody_listens
 from .outside import Outside
 
 
-def reserve_receiver(settings: Settings) -> socket.socket | None:
-    """The receiver's port, taken now so that a port in use is said before anything starts; None without webhooks."""
+def reserve_receiver(settings: Settings, store: Store | None = None) -> socket.socket | None:
+    """The receiver's port, taken now so that a port in use is said before anything starts.
+
+    None without webhooks, and where another process of this store listens already.
+    """
     if not any(account.webhook_secrets for account in settings.accounts):
         return None
-    return listen(settings.receiver.host, settings.receiver.port)
+    try:
+        return listen(settings.receiver.host, settings.receiver.port)
+    except UsageError:
+        if store is None or not somebody_listens(store, utc_now):
+            raise
+        return None
 
 
 def open_desk(
@@ -47,7 +57,6 @@ def open_desk(
         outside,
         operator=operator,
         receiver_socket=receiver_socket,
-        with_receiver=receiver_socket is not None,
     )
     host.start()
     return StoreDesk(store, settings, host, lambda: host.engine.runner, operator=operator, origin=origin)
