@@ -129,6 +129,12 @@ def say(
         return "unknown", "No account is configured: add one to payops.toml."
     if any(item.state == "loading" for item in cards):
         return "unknown", "Reading for the first time: nothing is known yet."
+    reading = [item for item in cards if item.state == "backfilling"]
+    if reading:
+        return (
+            "unknown",
+            f"Reading the history of {reading[0].account}: nothing is wrong in what is read so far.",
+        )
     return "ok", "Nothing is wrong that payops can see."
 
 

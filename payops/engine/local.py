@@ -21,6 +21,7 @@ from payops.remedies import Runner
 from payops.signals import SignalSet, read
 from payops.signals.impact import impact as impact_of
 from payops.store import Store
+from payops.text import safe_json
 
 from .board import Board, CommandResult, HandoffDraft, IncidentDetail, PlanView
 from .boards import row
@@ -173,4 +174,6 @@ def rendered(store: Store, incident_id: str, format_: str, now: datetime) -> str
     """The incident's report as text."""
     if format_ == "md":
         return reports.incident_markdown(store, incident_id, now)
-    return json.dumps(reports.incident_json(store, incident_id), indent=2, ensure_ascii=False) + "\n"
+    return (
+        safe_json(json.dumps(reports.incident_json(store, incident_id), indent=2, ensure_ascii=False)) + "\n"
+    )

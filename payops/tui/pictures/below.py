@@ -80,7 +80,7 @@ def protocol(board: Board | None, width: int) -> list[Content]:
     told = (
         "no incident so far"
         if not levels.incidents
-        else f"{plural(levels.incidents, 'incident')}: {levels.fixed_at_level1} fixed at L1, {levels.self_healed} self-healed, {levels.escalated} escalated, {levels.unfinished} open"
+        else f"of {levels.incidents}: {levels.fixed_at_level1} fixed at Level 1, {levels.self_healed} self-healed, {levels.escalated} escalated, {levels.unfinished} open"
     )
     receiver = ink.said(
         board.engine.receiver or "not running", "dim" if board.engine.receiver else "watch", limit=200

@@ -41,7 +41,7 @@ def columns(board: Board, times: Times, width: int) -> tuple[Column, ...]:
     fixed = [
         Column("", 1, lambda row: STATE_GLYPHS.get(row.state, "?")),
         Column("sev", 4, lambda row: row.severity),
-        Column("lvl", 3, lambda row: f"L{row.level}"),
+        Column("level", 5, lambda row: str(row.level)),
     ]
     tail = [Column("opened", max(6, opened), lambda row: times.minute(row.opened_at, board.at), right=True)]
     wide = width >= WIDE

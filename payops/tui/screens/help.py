@@ -20,7 +20,7 @@ SIGNS: tuple[tuple[str, str], ...] = (
     ("● ◐ ✔", "open, somebody has it, resolved"),
     ("!", "a person is needed"),
     ("sev1 … sev4", "worst to least"),
-    ("L1 … L4", "self-recovery, peer, strategic, your decision"),
+    ("level 1 … 4", "self-recovery, peer, strategic, your decision"),
     ("81.4 % of 1,204  79.1–83.5", "share, how many first attempts, 95 % interval"),
     ("▼ expected 94.9", "the whole interval lies below what is usual"),
 )
