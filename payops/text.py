@@ -18,6 +18,8 @@ _SEQUENCES = re.compile(
     r"|\x1b[ -/]*[0-~]"
 )
 _SURROGATES = re.compile("[\ud800-\udfff]")
+# JSON itself escapes C0; its line breaks are layout.
+_UNSAFE_IN_JSON = re.compile(f"{_SURROGATES.pattern}|{_CONTROLS.pattern}")
 
 
 def safe_text(value: object, *, limit: int = 2000) -> str:
@@ -30,6 +32,16 @@ def safe_text(value: object, *, limit: int = 2000) -> str:
 def safe_line(value: object, *, limit: int = 200) -> str:
     """`safe_text` on one line: for table cells, titles and log lines."""
     return " ".join(safe_text(value, limit=limit * 4).split())[:limit]
+
+
+def safe_json(document: str) -> str:
+    """JSON text that no terminal can act on: the same values, with what could act written as escapes."""
+    return _UNSAFE_IN_JSON.sub(_escaped, document)
+
+
+def _escaped(found: re.Match[str]) -> str:
+    units = found[0].encode("utf-16-be", "surrogatepass")
+    return "".join(f"\\u{units[i]:02x}{units[i + 1]:02x}" for i in range(0, len(units), 2))
 
 
 def did_you_mean(wrong: str, known: Iterable[str]) -> str:

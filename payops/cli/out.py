@@ -8,12 +8,12 @@ from collections.abc import Iterable, Sequence
 
 import click
 
-from payops.text import safe_line, safe_text
+from payops.text import safe_json, safe_line, safe_text
 
 
 def document(value: object) -> None:
     """One JSON document on stdout."""
-    click.echo(json.dumps(value, ensure_ascii=False))
+    click.echo(safe_json(json.dumps(value, ensure_ascii=False)))
 
 
 def line(text: str) -> None:

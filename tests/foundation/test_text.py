@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import json
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from payops.text import did_you_mean, mask, safe_line, safe_text
+from payops.text import did_you_mean, mask, safe_json, safe_line, safe_text
 
 HOSTILE = [
     "Acme\x1b]52;c;Y3VybCBldmls\x07 Ltd",
@@ -29,6 +31,14 @@ def test_no_control_sequence_survives(text: str) -> None:
 def test_the_payload_of_a_dropped_sequence_is_not_shown_as_text() -> None:
     assert safe_text("Acme\x1b]52;c;Y3VybCBldmls\x07 Ltd") == "Acme Ltd"
     assert safe_text("\x1b[31mred\x1b[0m") == "red"
+
+
+@given(st.text(max_size=100))
+def test_json_for_a_terminal_means_the_same_and_does_nothing(text: str) -> None:
+    said = f"{text}\x9b31m\u202e\U000e0041\udc9b"
+    shown = safe_json(json.dumps({"said": said}, ensure_ascii=False))
+    assert json.loads(shown) == {"said": said}
+    assert safe_text(shown, limit=10_000) == shown
 
 
 @given(st.text(max_size=300))
