@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+import sys
 import threading
 from pathlib import Path
 
@@ -71,7 +72,7 @@ def demo(
     from payops.simulator.scenario import OPERATORS
     from payops.tui.terminal import require_terminal
 
-    from .live import log_to
+    from .logs import log_to
     from .screen import show
 
     require_terminal()
@@ -136,8 +137,6 @@ class _progress:
         self._bar: object = None
 
     def __enter__(self) -> _progress:
-        import sys
-
         if sys.stderr.isatty():
             from rich.console import Console
             from rich.progress import Progress
@@ -171,6 +170,7 @@ class _progress:
 @click.option(
     "--receiver", metavar="URL", help="Where payops's receiver listens.  [default: http://127.0.0.1:8787]"
 )
+@click.option("--until-stdin-ends", is_flag=True, hidden=True, help="Stop when stdin is closed.")
 @click.option(
     "--published-as", metavar="URL", hidden=True, help="How the simulated world calls that receiver."
 )
@@ -182,6 +182,7 @@ def simulate(
     state: Path | None,
     receiver: str | None,
     published_as: str | None,
+    until_stdin_ends: bool,
 ) -> None:
     """The simulated provider servers alone."""
     from payops.simulator.serve import serve
@@ -189,6 +190,8 @@ def simulate(
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: stop.set())
+    if until_stdin_ends:
+        threading.Thread(target=lambda: (sys.stdin.read(), stop.set()), daemon=True).start()
     serve(
         scenario_name,
         port=port,

@@ -6,7 +6,6 @@ import logging
 import signal
 import threading
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -17,25 +16,13 @@ from payops.domain.errors import PayopsError
 
 from . import out
 from .common import config_option, operator_name, operator_option
+from .logs import log_to
 
 if TYPE_CHECKING:
     from payops.config import Settings
     from payops.store import Store
 
 log = logging.getLogger(__name__)
-
-
-def log_to(path: Path, debug: bool) -> None:
-    """A developer always finds the whole story in this file, beside the store; the screen stays clean."""
-    handler = logging.FileHandler(path, encoding="utf-8", delay=True)
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
-    root = logging.getLogger()
-    for old in list(root.handlers):
-        root.removeHandler(old)
-    root.addHandler(handler)
-    root.setLevel(logging.DEBUG if debug else logging.INFO)
-    for noisy in ("urllib3", "stripe", "asyncio", "apscheduler"):
-        logging.getLogger(noisy).setLevel(logging.WARNING)
 
 
 def _until_signalled(serving: str, meanwhile: Callable[[], None] = lambda: None) -> None:
