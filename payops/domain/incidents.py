@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -118,6 +119,13 @@ class FixAttempt:
     progress: str = "{}"
     """JSON the remedy keeps between ticks: which steps are done."""
     detail: str = ""
+
+    @property
+    def cured(self) -> bool:
+        """It is proved, and something of ours took effect: neither looking nor what healed by itself is a fix."""
+        return (
+            bool(self.verified) and self.effect != "read" and not json.loads(self.progress).get("by_itself")
+        )
 
 
 @dataclass(frozen=True, slots=True)

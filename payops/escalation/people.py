@@ -217,9 +217,9 @@ def _ended_as(incident: Incident, cause: str, fixed: str, attempts: list[FixAtte
     if incident.level >= 2:
         levels: dict[int, EndedAs] = {2: "level_2", 3: "level_3", 4: "level_4"}
         return levels[incident.level]
-    verified = next((attempt for attempt in attempts if attempt.verified), None)
-    if verified is not None:
-        return "fixed_by_payops" if verified.by == "payops" else "fixed_by_operator"
+    cure = next((attempt for attempt in attempts if attempt.cured), None)
+    if cure is not None:
+        return "fixed_by_payops" if cure.by == "payops" else "fixed_by_operator"
     return "self_healed" if fixed.lower().rstrip(".") in NOTHING else "fixed_by_operator"
 
 

@@ -225,6 +225,8 @@ def _verify(
             said = f"the provider did not answer: {error.bucket}, {error.message}"
         else:
             if checked.ok:
+                if not journal.get("took_effect"):
+                    journal.keep(by_itself=True)
                 detail = f"{attempt.detail}; verified: {checked.detail}"
                 _end(case, attempt, Ended("succeeded", detail), news=checked.detail, verified=True)
                 return

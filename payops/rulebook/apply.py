@@ -155,11 +155,12 @@ def _since_opening(store: Store, incident: Incident) -> list[FixAttempt]:
 
 
 def _ending(attempts: list[FixAttempt]) -> tuple[EndedAs, str]:
-    """Only what was verified counts as fixed, and looking fixes nothing."""
-    verified = [attempt for attempt in attempts if attempt.verified and attempt.effect != "read"]
-    if not verified:
-        return "self_healed", "no attempt was verified"
-    last = verified[-1]
+    """Only what was applied and verified counts as fixed."""
+    cures = [attempt for attempt in attempts if attempt.cured]
+    if not cures:
+        healed = any(attempt.verified and attempt.effect != "read" for attempt in attempts)
+        return "self_healed", "nothing had been applied" if healed else "no attempt was verified"
+    last = cures[-1]
     ended_as: EndedAs = "fixed_by_payops" if last.by == "payops" else "fixed_by_operator"
     return ended_as, f"{last.remedy} by {last.by} at {LEVEL_NAMES[1]}"
 

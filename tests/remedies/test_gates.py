@@ -10,6 +10,7 @@ import pytest
 from payops.domain.errors import NotPossible
 from payops.domain.incidents import FixAttempt
 from payops.domain.plans import Plan, plan_json
+from payops.remedies import driving
 
 
 def test_observing_shows_the_plan_writes_nothing_and_is_exhausted_after_five_minutes(make_world):
@@ -142,6 +143,30 @@ def test_going_on_with_one_incident_touches_no_other(world):
         world.runner.go_on("inc-1", world.signals(), world.now)
     assert world.attempts[0].verified
     assert world.store.incidents.attempts("inc-2") == []
+
+
+def test_what_arrived_by_itself_before_the_first_call_is_no_cure(make_world, monkeypatch):
+    world = make_world()
+    world.history()
+    missed = world.miss(12)
+    world.stripe.status = "enabled"
+    world.poll()
+    world.open("webhook-events-missing")
+
+    def stopped_before_the_first_call(*args, start=driving.start, **kwargs):
+        attempt = start(*args, **kwargs)
+        world.store.switches.stop("ana", "wait", world.now)
+        return attempt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(driving, "start", stopped_before_the_first_call)
+        world.tick()
+    for event_id in missed:
+        world.receive(event_id)
+    world.store.switches.resume("ana", "go on", world.now)
+    world.run(world.ended)
+    assert not world.stripe.calls
+    assert world.attempts[0].verified and not world.attempts[0].cured
 
 
 def test_first_tick_acts_on_nothing(world):

@@ -158,6 +158,7 @@ def test_verified_attempt_makes_it_fixed_by_who_made_it(rig):
         {"effect": "read"},
         {"phase": "done", "outcome": "not_verified", "verified": False},
         {"phase": "done", "outcome": "rejected", "verified": False},
+        {"phase": "done", "outcome": "succeeded", "verified": True, "progress": '{"by_itself": true}'},
     ],
 )
 def test_what_was_only_read_or_not_verified_heals_by_itself(rig, attempt):
