@@ -7,6 +7,7 @@ import signal
 import sys
 import threading
 from pathlib import Path
+from typing import TextIO
 
 import click
 
@@ -155,6 +156,11 @@ class _progress:
             self._progress.stop()
 
 
+def _stop_at_end(stream: TextIO, stop: threading.Event) -> None:
+    stream.read()
+    stop.set()
+
+
 @click.command()
 @scenario_option
 @seed_option
@@ -191,7 +197,7 @@ def simulate(
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: stop.set())
     if until_stdin_ends:
-        threading.Thread(target=lambda: (sys.stdin.read(), stop.set()), daemon=True).start()
+        threading.Thread(target=_stop_at_end, args=(sys.stdin, stop), daemon=True).start()
     serve(
         scenario_name,
         port=port,

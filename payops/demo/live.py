@@ -69,12 +69,14 @@ class LiveDemo:
             receiver,
             "--published-as",
             PUBLIC_BASE,
+            "--until-stdin-ends",
         ]
         self._child = subprocess.Popen(
             command,
             stdout=subprocess.PIPE,
             stderr=self.log_path.open("a", encoding="utf-8"),
-            stdin=subprocess.DEVNULL,
+            # Held open while we live: however this process ends, the simulator sees the end of it and goes too.
+            stdin=subprocess.PIPE,
             text=True,
             start_new_session=True,
         )

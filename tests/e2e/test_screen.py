@@ -66,6 +66,19 @@ class Terminal:
         return int(self.child.exitstatus if self.child.exitstatus is not None else -1)
 
 
+def children(pid: int) -> list[int]:
+    """The simulators this process started."""
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            parent = int(stat.read_text().rpartition(")")[2].split()[1])
+            if parent == pid and b"simulate" in (stat.parent / "cmdline").read_bytes():
+                found.append(int(stat.parent.name))
+        except (OSError, ValueError):
+            continue
+    return found
+
+
 @pytest.fixture
 def terminal(tmp_path: Path) -> Iterator[Terminal]:
     (tmp_path / "scenario.yaml").write_text(SCENARIO)
@@ -75,7 +88,7 @@ def terminal(tmp_path: Path) -> Iterator[Terminal]:
 
 
 @pytest.mark.pty
-def test_the_demo_paints_finds_fixes_and_ends(terminal: Terminal, tmp_path: Path) -> None:
+def test_the_demo_paints_finds_fixes_and_ends(terminal: Terminal) -> None:
     terminal.until("stripe-live", 30)
     terminal.until("LIVE proven", 60)
     terminal.until("is disabled at stripe", 120)
@@ -83,26 +96,31 @@ def test_the_demo_paints_finds_fixes_and_ends(terminal: Terminal, tmp_path: Path
     terminal.until("Acknowledge", 20)
     terminal.child.send("\x1b")
     terminal.until("fixed by payops", 240)
+    (simulator,) = children(terminal.child.pid)
     terminal.child.send("q")
     assert terminal.ended(15) == 0
-    processes = [path.read_bytes() for path in Path("/proc").glob("[0-9]*/cmdline") if path.exists()]
-    assert not any(str(tmp_path).encode() in each and b"simulate" in each for each in processes)
+    deadline = time.monotonic() + 5
+    while Path(f"/proc/{simulator}/cmdline").exists() and Path(f"/proc/{simulator}/cmdline").read_bytes():
+        assert time.monotonic() < deadline, "the simulator is still there"
+        time.sleep(0.1)
+
+
+@pytest.mark.pty
+def test_a_killed_demo_leaves_no_simulator_behind(terminal: Terminal) -> None:
+    terminal.until("LIVE proven", 60)
+    (simulator,) = children(terminal.child.pid)
+    os.kill(terminal.child.pid, 9)
+    deadline = time.monotonic() + 20
+    while Path(f"/proc/{simulator}/cmdline").exists() and Path(f"/proc/{simulator}/cmdline").read_bytes():
+        assert time.monotonic() < deadline, "the simulator outlives the demo"
+        time.sleep(0.1)
 
 
 @pytest.mark.pty
 def test_a_killed_simulator_is_a_clear_state_and_not_a_crash(terminal: Terminal) -> None:
     terminal.until("LIVE proven", 60)
-    children = Path(f"/proc/{terminal.child.pid}/task/{terminal.child.pid}/children").read_text().split()
-    own = [int(pid) for pid in children if b"simulate" in Path(f"/proc/{pid}/cmdline").read_bytes()]
-    if not own:
-        own = [
-            int(path.parent.name)
-            for path in Path("/proc").glob("[0-9]*/stat")
-            if f" {terminal.child.pid} " in path.read_text()
-            and b"simulate" in (path.parent / "cmdline").read_bytes()
-        ]
-    assert own
-    os.kill(own[0], 9)
+    (simulator,) = children(terminal.child.pid)
+    os.kill(simulator, 9)
     terminal.until("failed", 120)
     terminal.child.send("q")
     assert terminal.ended(15) == 0
