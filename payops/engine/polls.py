@@ -18,6 +18,8 @@ from .budget import Budget, budget
 
 log = logging.getLogger(__name__)
 MAX_BACKOFF = timedelta(minutes=5)
+PROBES = 100
+"""So many failures in a row, a working day, are probed beside the budget; what fails on is a state, and waits its turn."""
 MAX_PAGES = 100_000
 """A feed that claims more pages than any history holds is broken."""
 
@@ -102,10 +104,17 @@ class Timetable:
         if report.ok:
             if spec.name == "events":
                 self._budgets.pop(provider.account, None)
+            else:
+                # A snapshot of many pages costs as many reads every time; a history is read once.
+                wait *= max(1.0, report.requests / spec.requests)
         else:
             state = self._store.facts.feed(provider.account, spec.name)
             failures = min(state.failures if state else 1, 8)
             wait = min(MAX_BACKOFF, wait * 2 ** max(0, failures - 1))
+            if state is not None and state.failures > PROBES:
+                wait = max(
+                    wait, timedelta(seconds=spec.interval_s) * self.budget(provider.account, now).stretch
+                )
             if report.error and report.error.retry_after_s:
                 wait = max(wait, timedelta(seconds=min(report.error.retry_after_s, 3600)))
         self._read[provider.account, spec.name] = (now, wait, report.ok)

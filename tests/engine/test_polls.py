@@ -103,6 +103,34 @@ def test_reads_stay_within_a_quarter_of_the_allowance_at_any_volume() -> None:
     assert budget(feeds, 100_000).stretch == FASTEST
 
 
+UNDELIVERED = FeedSpec("undelivered", 60, 1, "", 60)
+
+
+def reads_in_30_days(store: Store, now: datetime, answer: FeedPage | ProviderError) -> int:
+    provider = Scripted([], feeds=(UNDELIVERED,))
+    provider.poll = lambda feed, cursor, at: _raised(answer)  # type: ignore[method-assign]
+    polls = StepPolls(store, {"stripe-live": provider})  # type: ignore[dict-item]
+    for minute in range(0, 30 * 24 * 60, 5):
+        polls.run(now + timedelta(minutes=minute))
+    return store.facts.reads_since("stripe-live", now)
+
+
+def _raised(answer: FeedPage | ProviderError) -> FeedPage:
+    if isinstance(answer, ProviderError):
+        raise answer
+    return answer
+
+
+def test_a_list_of_many_pages_costs_no_more_than_the_budget(store: Store, now: datetime) -> None:
+    twenty = FeedPage("undelivered", 2_000, 20, data_as_of=now, undelivered=())
+    assert reads_in_30_days(store, now, twenty) <= budget((UNDELIVERED,), 0).allowed + 20
+
+
+def test_a_feed_that_is_refused_for_weeks_does_not_eat_the_budget(store: Store, now: datetime) -> None:
+    denied = ProviderError("permission", "not allowed", provider="stripe", account="stripe-live")
+    assert reads_in_30_days(store, now, denied) <= budget((UNDELIVERED,), 0).allowed + 101
+
+
 def test_a_hung_provider_never_holds_up_a_tick(store: Store, now: datetime) -> None:
     asked: list[str] = []
 
