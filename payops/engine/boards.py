@@ -88,7 +88,8 @@ def engine_state(
     lease = store.leases.holder(LEASE, now)
     last = store.switches.meta_get("last_tick_at")
     last_at = datetime.fromisoformat(last) if last else None
-    late = int((now - last_at).total_seconds()) if last_at else 0
+    # A last tick in the future is one from before the clock was set back: as old as nobody knows.
+    late = abs(int((now - last_at).total_seconds())) if last_at else 0
     stop = store.switches.stopped()
     return EngineState(
         holder=lease.holder if lease else None,

@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from .store import Store
 
 
+LONGEST_S = 300
+"""No lease is given for longer: an end further away was written before the clock was set back, and binds nobody."""
+
+
 @dataclass(frozen=True, slots=True)
 class Lease:
     """The right to act until `expires_at`. A writer whose `token` is not the newest is refused by `fence`."""
@@ -36,18 +40,20 @@ class Leases:
                 "INSERT INTO leases (name, holder, token, expires_at) VALUES (?, ?, 1, ?)"
                 " ON CONFLICT (name) DO UPDATE SET"
                 " holder = excluded.holder, token = leases.token + 1, expires_at = excluded.expires_at"
-                " WHERE leases.holder IS NULL OR leases.expires_at <= ?"
+                " WHERE leases.holder IS NULL OR leases.expires_at <= ? OR leases.expires_at > ?"
                 " RETURNING token",
-                (name, holder, at + ttl_s, at),
+                (name, holder, at + ttl_s, at, at + LONGEST_S),
             ).fetchone()
         return None if row is None else Lease(name, holder, row["token"], from_epoch(at + ttl_s))
 
     def renew(self, lease: Lease, now: datetime, ttl_s: int) -> bool:
         """Hold on until `now + ttl_s`; False when somebody else has taken it meanwhile, or it was released."""
+        at = to_epoch(now)
         with self._store.write() as db:
             changed = db.execute(
-                "UPDATE leases SET expires_at = MAX(expires_at, ?) WHERE name = ? AND token = ? AND holder = ?",
-                (to_epoch(now) + ttl_s, lease.name, lease.token, lease.holder),
+                "UPDATE leases SET expires_at = MAX(?1, IIF(expires_at > ?2, 0, expires_at))"
+                " WHERE name = ?3 AND token = ?4 AND holder = ?5",
+                (at + ttl_s, at + LONGEST_S, lease.name, lease.token, lease.holder),
             ).rowcount
         return changed == 1
 
@@ -63,8 +69,9 @@ class Leases:
         """Who holds it at `now`; None when it is free or has run out."""
         with self._store.read() as db:
             row = db.execute(
-                "SELECT holder, token, expires_at FROM leases WHERE name = ? AND holder IS NOT NULL AND expires_at > ?",
-                (name, to_epoch(now)),
+                "SELECT holder, token, expires_at FROM leases"
+                " WHERE name = ?1 AND holder IS NOT NULL AND expires_at > ?2 AND expires_at <= ?2 + ?3",
+                (name, to_epoch(now), LONGEST_S),
             ).fetchone()
         return row and Lease(name, row["holder"], row["token"], from_epoch(row["expires_at"]))
 

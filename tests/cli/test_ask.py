@@ -41,7 +41,7 @@ def taken_over(path: Path) -> None:
     """An engine elsewhere found the lease run out and has it now."""
     with sqlite3.connect(path.with_name("payops.db")) as db:
         db.execute(
-            "UPDATE leases SET holder = 'elsewhere:1', token = token + 1, expires_at = expires_at + 600"
+            "UPDATE leases SET holder = 'elsewhere:1', token = token + 1, expires_at = expires_at + 100"
         )
     db.close()
 

@@ -86,7 +86,7 @@ def test_the_headline_says_when_nobody_or_a_late_engine_watches(
     store: Store, settings: Settings, now: datetime
 ) -> None:
     assert "No engine is running" in board(store, settings, now).headline
-    store.leases.acquire(LEASE, "here", now, 3600)
+    store.leases.acquire(LEASE, "here", now, 60)
     store.switches.meta_set("last_tick_at", (now - timedelta(minutes=3)).isoformat())
     shown = board(store, settings, now)
     assert "late by 180 s" in shown.headline

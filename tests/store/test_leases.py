@@ -36,6 +36,25 @@ def test_renewing_holds_on_and_fails_once_taken(store: Store, now: datetime):
     assert not store.leases.renew(lease, now + 51 * SECOND, 30)
 
 
+def test_clock_that_was_set_back_leaves_nobody_waiting_for_a_dead_holder(store: Store, now: datetime):
+    dead = store.leases.acquire("engine", "one", now, 15)
+    assert dead is not None
+    back = now - timedelta(hours=1)
+    assert store.leases.holder("engine", back) is None
+    taken = store.leases.acquire("engine", "two", back, 15)
+    assert taken is not None and taken.token > dead.token
+    assert store.leases.holder("engine", back + 15 * SECOND) is None
+
+
+def test_living_holder_keeps_its_lease_when_the_clock_is_set_back(store: Store, now: datetime):
+    lease = store.leases.acquire("engine", "one", now, 15)
+    assert lease is not None
+    back = now - timedelta(hours=1)
+    assert store.leases.renew(lease, back, 15)
+    assert store.leases.acquire("engine", "two", back + SECOND, 15) is None
+    assert store.leases.acquire("engine", "two", back + 15 * SECOND, 15) is not None
+
+
 def test_released_lease_is_free_at_once_and_its_token_is_spent(store: Store, now: datetime):
     lease = store.leases.acquire("engine", "one", now, 30)
     assert lease is not None
