@@ -90,6 +90,8 @@ class Runner:
                 case = self._case(incident, now)
                 if case is not None:
                     self._step(case, signals)
+                elif incident.l1_exhausted_at is None:
+                    self._orphaned(incident, now)
             except LostRace as lost:
                 log.info("%s: %s", incident.id, lost)
             except StoreError:
@@ -99,6 +101,22 @@ class Runner:
                 failed = failed or error
         if failed is not None:
             raise failed
+
+    def _orphaned(self, incident: Incident, now: datetime) -> None:
+        """Nothing can be read or tried any more where the account is gone: a person must close it."""
+        reason = f"the configuration has no account {incident.account} any more"
+        self._store.incidents.change(
+            incident,
+            now,
+            who="payops",
+            entry=f"Level 1 is over: {reason}",
+            kind="level1",
+            l1_started_at=incident.l1_started_at or now,
+            l1_exhausted_at=now,
+            l1_reason=reason,
+            next_action="Level 2 handoff",
+            next_action_at=now,
+        )
 
     def go_on(self, incident_id: str, signals: SignalSet, now: datetime) -> None:
         """Take this incident's unfinished attempt one step further; no other is touched and none is begun."""

@@ -169,6 +169,14 @@ def test_what_arrived_by_itself_before_the_first_call_is_no_cure(make_world, mon
     assert world.attempts[0].verified and not world.attempts[0].cured
 
 
+def test_incident_of_an_account_that_left_the_configuration_is_a_persons(make_world):
+    world = make_world(accounts=[], arm=[])
+    world.open()
+    world.runner.tick(world.signals(), world.now, may_act=True)
+    assert world.incident.l1_reason == "the configuration has no account stripe-live any more"
+    assert world.incident.next_action_at == world.now
+
+
 def test_first_tick_acts_on_nothing(world):
     world.open()
     world.tick(may_act=False)
