@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from payops.clock import iso
 from payops.config import AccountSettings, Settings
 from payops.domain.incidents import Value
-from payops.providers.port import Provider
+from payops.providers.port import FeedSpec, Provider
 from payops.signals.arming import armed_remedies
 from payops.signals.interval import wilson
 from payops.signals.schema import SignalRow, SignalSet
@@ -57,6 +57,8 @@ def card(
         for at in ((events.ok_at if events else None), store.inbox.counts(account.name, now).last_received_at)
         if at
     ]
+    events_spec = next((feed for feed in provider.feeds if feed.name == "events"), None) if provider else None
+    stretch = timetable.budget(account.name, now).stretch if timetable else 1.0
     backfilling = events is not None and events.progress is not None and events.progress < 1.0
     state: AccountState
     if failing:
@@ -65,7 +67,7 @@ def card(
         state = "loading"
     elif backfilling:
         state = "backfilling"
-    elif now - max(fresh) > STALE_AFTER:
+    elif now - max(fresh) > _stale_after(events_spec, stretch):
         state = "stale"
     else:
         state = "live"
@@ -85,7 +87,6 @@ def card(
         else budget(provider.feeds if provider else (), n_24h)
     )
     reads = store.facts.reads_since(account.name, now - timedelta(days=30))
-    spec = next((feed for feed in provider.feeds if feed.name == "events"), None) if provider else None
     return AccountCard(
         account=account.name,
         provider=account.provider,
@@ -106,8 +107,14 @@ def card(
         problem=problem,
         retry_at=retry_at,
         progress=events.progress if backfilling and events else None,
-        sees=spec.sees if spec else "",
+        sees=events_spec.sees if events_spec else "",
     )
+
+
+def _stale_after(events: FeedSpec | None, stretch: float) -> timedelta:
+    """Two readings late: an account with a small budget is read seldom, and not broken for that."""
+    planned = timedelta(seconds=2 * events.interval_s * stretch) if events else STALE_AFTER
+    return max(STALE_AFTER, planned)
 
 
 def _row(signals: SignalSet, source: str, account: str) -> dict[str, Value | None]:

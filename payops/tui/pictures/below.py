@@ -9,7 +9,7 @@ from payops.engine.board import Board, IncidentRow
 from .. import ink
 from ..gate import advice
 from ..keymap import shown_keys
-from ..words import Times, money, plural, status
+from ..words import Times, money, status
 
 
 def selected(board: Board | None, row: IncidentRow | None, times: Times, width: int) -> list[Content]:
