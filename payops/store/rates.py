@@ -69,23 +69,32 @@ class RateFacts:
     def windows(
         self, account: str, now: datetime, spans_s: Sequence[int] = (300, 3600, 86400)
     ) -> tuple[Window, ...]:
-        """Several windows that end now, in one pass over the rollup.
+        """First attempts of the last so many seconds, to the second: in (now - span, now], for each span.
 
-        A window of 300 s is the running minute and the five before it.
+        Whole minutes come from the rollup in one pass, the part of a minute at each far edge from the attempts.
         """
-        here = _minute(now)
+        here = to_epoch(now)
+        edges = [here - span for span in spans_s]
+        whole = [edge - edge % 60 + 60 for edge in edges]
         columns = ", ".join(
             "COALESCE(SUM(CASE WHEN minute >= ? THEN n END), 0),"
             " COALESCE(SUM(CASE WHEN minute >= ? THEN succeeded END), 0)"
             for _ in spans_s
         )
-        starts = [here - span for span in spans_s]
+        found = []
         with self._store.read() as db:
             row = db.execute(
                 f"SELECT {columns} FROM rollup WHERE account = ? AND minute >= ? AND minute <= ?",  # noqa: S608
-                (*(start for start in starts for _ in range(2)), account, min(starts), here),
+                (*(start for start in whole for _ in range(2)), account, min(whole), here),
             ).fetchone()
-        return tuple(Window(row[2 * i], row[2 * i + 1]) for i in range(len(spans_s)))
+            for index, (edge, start) in enumerate(zip(edges, whole, strict=True)):
+                part = db.execute(
+                    "SELECT COUNT(*), COALESCE(SUM(status = 'succeeded'), 0) FROM attempts"
+                    " WHERE account = ? AND first = 1 AND at > ? AND at < ?",
+                    (account, edge, start),
+                ).fetchone()
+                found.append(Window(row[2 * index] + part[0], row[2 * index + 1] + part[1]))
+        return tuple(found)
 
     def minutes(self, account: str, start: datetime, end: datetime) -> list[tuple[datetime, int, int]]:
         """(minute, n, succeeded) of each minute in [minute of `start`, `end`) that had a first attempt."""

@@ -99,23 +99,25 @@ def test_reads_are_counted_per_day(store: Store, now: datetime):
     assert store.facts.reads_since(ACCOUNT, now - timedelta(days=30)) == 9
 
 
-def test_windows_are_whole_minutes_and_include_the_running_one(store: Store, now: datetime):
-    here = now + timedelta(seconds=30)  # 09:00:30
-    times = {
-        "running": here,
-        "edge": now - 5 * MINUTE,
-        "outside": now - 5 * MINUTE - timedelta(seconds=1),
-        "hour": now - 60 * MINUTE,
-        "older": now - 61 * MINUTE,
-    }
+def test_windows_count_to_the_second_at_any_second_of_the_minute(store: Store, now: datetime):
+    minutes = [now - timedelta(seconds=7 * step) for step in range(1200)]
     facts = Facts(
         attempts=tuple(
-            attempt(name, at, "failed" if name == "edge" else "succeeded") for name, at in times.items()
+            attempt(f"ch_{step}", at, "failed" if step % 3 == 0 else "succeeded")
+            for step, at in enumerate(minutes)
         )
     )
-    store.facts.apply_facts(ACCOUNT, facts, here)
-    assert store.facts.windows(ACCOUNT, here) == (Window(2, 1), Window(4, 3), Window(5, 4))
-    assert store.facts.windows("nobody", here) == (Window(0, 0),) * 3
+    store.facts.apply_facts(ACCOUNT, facts, now)
+    for late in (0, 1, 29, 30, 59, 60, 61, 150):
+        here = now + timedelta(seconds=late)
+        for span, window in zip(
+            (60, 300, 3600), store.facts.windows(ACCOUNT, here, (60, 300, 3600)), strict=True
+        ):
+            inside = [
+                step for step, at in enumerate(minutes) if timedelta() <= here - at < timedelta(seconds=span)
+            ]
+            assert window == Window(len(inside), sum(step % 3 != 0 for step in inside)), (late, span)
+    assert store.facts.windows("nobody", now) == (Window(0, 0),) * 3
 
 
 def test_neighbouring_windows_share_no_attempt(store: Store, now: datetime):
