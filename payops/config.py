@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 import tomllib
+from collections.abc import Sequence
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -12,6 +13,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from .domain.catalogue import REMEDY_IDS
 from .domain.errors import UsageError
 from .domain.events import Topology
 from .domain.payments import Mode, Provider
@@ -172,6 +174,17 @@ class Settings(_Model):
         return next((operator for operator in self.operators if operator.name == name), None)
 
 
+def check_armed(settings: Settings, known: Sequence[str], source: str = "configuration") -> None:
+    """Refuse an `[[arm]]` entry of a remedy that does not exist: it would silently never act."""
+    for index, entry in enumerate(settings.arm):
+        for remedy in entry.remedies:
+            if remedy not in known:
+                raise UsageError(
+                    f"{source}: arm[{index}].remedies: no remedy {safe_line(remedy)!r}{did_you_mean(remedy, known)}; "
+                    f"known: {', '.join(sorted(known))}"
+                )
+
+
 def _is_loopback(host: str) -> bool:
     if host == "localhost":
         return True
@@ -210,9 +223,12 @@ def parse(raw: dict[str, Any], *, base: Path, source: str) -> Settings:
     if "base" in raw:
         raise UsageError(f"{source}: base: unknown key; remove it")
     try:
-        return Settings.model_validate({**raw, "base": base})
+        settings = Settings.model_validate({**raw, "base": base})
     except ValidationError as error:
         raise UsageError(_explain(error, raw, source)) from error
+    if settings.rules is None:  # own rules may name remedies of their own: checked when they are read
+        check_armed(settings, REMEDY_IDS, source)
+    return settings
 
 
 def _explain(error: ValidationError, raw: dict[str, Any], source: str) -> str:

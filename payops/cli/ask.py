@@ -36,12 +36,12 @@ def ask(
 ) -> CommandResult:
     """Put the command, see it done, and return what came of it (`--no-wait`: that it was put)."""
     from payops.engine.boards import LEASE
-    from payops.engine.commands import authorize
+    from payops.engine.commands import check
 
     settings, store = settings_and_store(config_path)
     try:
         who = operator_name(operator)
-        authorize(settings, action, who)
+        check(settings, action, who, fields)
         if incident_id is not None:
             store.incidents.get(incident_id)
         now = utc_now()

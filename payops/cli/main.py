@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib
 import logging
 import sys
+import traceback
 from typing import NoReturn
 
 import click
@@ -98,20 +99,18 @@ def main() -> NoReturn:
     except (click.Abort, KeyboardInterrupt):
         out.error("interrupted")
         code = 130
-    except NotPossible as error:
-        out.error(str(error))
-        code = 1
     except PayopsError as error:
         if debug:
-            raise
+            traceback.print_exc()
         out.error(str(error))
-        code = 2
+        code = 1 if isinstance(error, NotPossible) else 2
     except BrokenPipeError:
         sys.stderr.close()
         code = 0
     except Exception as error:
+        again = "" if debug else "; run again with --debug for the whole story"
         if debug:
-            raise
-        out.error(f"unexpected {type(error).__name__}: {error}; run again with --debug for the whole story")
+            traceback.print_exc()
+        out.error(f"unexpected {type(error).__name__}: {error}{again}")
         code = 2
     sys.exit(code)

@@ -1,4 +1,4 @@
-"""The rule ids of the protocol: what a scenario may speak of, whether or not its rule ships yet."""
+"""The ids of the protocol: what a scenario or a configuration may speak of, whether or not its rule ships yet."""
 
 from __future__ import annotations
 
@@ -40,3 +40,6 @@ RULE_IDS: tuple[str, ...] = (
     "wrong-mode-credential",
     "wrong-mode-webhook-secret",
 )
+
+REMEDY_IDS: tuple[str, ...] = ("diagnose", "enable-endpoint", "resend-missing", "switch-credential")
+"""The remedies payops comes with: what `arm` takes unless own rules name more."""

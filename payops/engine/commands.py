@@ -46,21 +46,30 @@ Handler = Callable[[Hands, Request], str]
 
 
 def authorize(settings: Settings, action: str, operator: str | None) -> OperatorSettings:
-    """The operator, when listed and allowed to do this; `NotPossible` says what is missing."""
+    """The operator, when listed and allowed to do this; `UsageError` says what is missing."""
     if operator is None:
-        raise NotPossible(f"{action}: acting needs an identity: pass --operator NAME or set PAYOPS_OPERATOR")
+        raise UsageError(f"{action}: acting needs an identity: pass --operator NAME or set PAYOPS_OPERATOR")
     known = settings.operator(operator)
     if known is None:
         names = [entry.name for entry in settings.operators]
-        raise NotPossible(
+        raise UsageError(
             f"{action}: {safe_line(operator)!r} is not listed under [[operators]]{did_you_mean(operator, names)}"
         )
     needed = BY_NAME[action].roles
     if needed and not set(known.roles) & set(needed):
-        raise NotPossible(
+        raise UsageError(
             f"{action}: {known.name} has the roles {', '.join(known.roles)}; needed: {', '.join(needed)}"
         )
     return known
+
+
+def check(settings: Settings, action: str, operator: str | None, fields: Mapping[str, str]) -> None:
+    """What can be told before anything is queued: who asks, and the ids and words asked with."""
+    authorize(settings, action, operator)
+    for name in REQUIRED.get(action, ()):
+        _word(action, fields, name)
+    if action in ("arm", "disarm"):
+        _switched(settings, action, fields)
 
 
 def carry_out(hands: Hands, request: Request) -> CommandResult:
@@ -92,16 +101,32 @@ def _incident(request: Request) -> str:
     return request.incident_id
 
 
-def _field(request: Request, name: str) -> str:
-    value = request.fields.get(name, "").strip()
+def _word(action: str, fields: Mapping[str, str], name: str) -> str:
+    value = fields.get(name, "").strip()
     if not value:
-        raise NotPossible(f"{request.action}: {name} is empty; say it in a sentence")
+        raise UsageError(f"{action}: {name} is empty; say it in a sentence")
     return value
 
 
-def _remedies(request: Request, hands: Hands) -> tuple[str, tuple[str, ...]]:
-    account = hands.settings.account(_field(request, "account")).name
-    return account, tuple(_field(request, "remedies").replace(",", " ").split())
+def _field(request: Request, name: str) -> str:
+    return _word(request.action, request.fields, name)
+
+
+def _switched(settings: Settings, action: str, fields: Mapping[str, str]) -> tuple[str, tuple[str, ...]]:
+    """The account and the remedies to arm or disarm; `UsageError` for one that does not exist."""
+    from .wiring import remedy_ids
+
+    account = settings.account(_word(action, fields, "account")).name
+    wanted = tuple(_word(action, fields, "remedies").replace(",", " ").split())
+    known = remedy_ids(settings)
+    for remedy in wanted:
+        if remedy not in known:
+            raise UsageError(
+                f"no remedy {safe_line(remedy)!r}{did_you_mean(remedy, known)}; known: {', '.join(known)}"
+            )
+    if not wanted:
+        raise UsageError(f"{action}: name at least one remedy; known: {', '.join(known)}")
+    return account, wanted
 
 
 def _ack(hands: Hands, request: Request) -> str:
@@ -172,6 +197,8 @@ def _stop(hands: Hands, request: Request) -> str:
 
 
 def _resume(hands: Hands, request: Request) -> str:
+    if hands.store.switches.stopped() is None:
+        raise NotPossible("nothing is stopped: armed remedies act already")
     hands.store.switches.resume(
         request.operator, request.fields.get("reason", "").strip() or "no reason given", request.now
     )
@@ -179,27 +206,26 @@ def _resume(hands: Hands, request: Request) -> str:
 
 
 def _arm(hands: Hands, request: Request) -> str:
-    account, remedies = _remedies(request, hands)
-    _known_remedies(hands, remedies)
+    account, remedies = _switched(hands.settings, request.action, request.fields)
     hands.store.switches.arm(account, remedies, request.operator, _field(request, "reason"), request.now)
     return f"Armed on {account}: {', '.join(remedies)}."
 
 
 def _disarm(hands: Hands, request: Request) -> str:
-    account, remedies = _remedies(request, hands)
-    _known_remedies(hands, remedies)
+    account, remedies = _switched(hands.settings, request.action, request.fields)
     hands.store.switches.disarm(account, remedies, request.operator, _field(request, "reason"), request.now)
     return f"Disarmed on {account}: {', '.join(remedies)}."
 
 
-def _known_remedies(hands: Hands, remedies: tuple[str, ...]) -> None:
-    known = hands.runner.remedy_ids()
-    for remedy in remedies:
-        if remedy not in known:
-            raise NotPossible(
-                f"no remedy {safe_line(remedy)!r}{did_you_mean(remedy, known)}; known: {', '.join(sorted(known))}"
-            )
-
+REQUIRED: dict[str, tuple[str, ...]] = {
+    "assign": ("to",),
+    "note": ("text",),
+    "return": ("question",),
+    "resolve": ("cause", "fixed"),
+    "arm": ("account", "remedies", "reason"),
+    "disarm": ("account", "remedies", "reason"),
+}
+"""The words without which an action means nothing."""
 
 HANDLERS: dict[str, Handler] = {
     "ack": _ack,

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from payops.config import Settings
+from payops.config import Settings, check_armed
+from payops.domain.catalogue import REMEDY_IDS
 from payops.domain.errors import UsageError
 from payops.providers import open_provider, open_verifier
 from payops.providers.port import Provider, WebhookVerifier
@@ -25,7 +26,20 @@ def load_rules(settings: Settings) -> RuleSet:
         if not own.is_dir():
             raise UsageError(f"rules: {own} is not a directory; correct `rules` in the configuration")
         paths.append(own)
-    return load(paths)
+    rules = load(paths)
+    if settings.rules is not None:
+        check_armed(settings, _remedy_ids(rules))
+    return rules
+
+
+def remedy_ids(settings: Settings) -> tuple[str, ...]:
+    """The remedies that may be armed: payops's own, and those the configured rules name."""
+    return REMEDY_IDS if settings.rules is None else _remedy_ids(load_rules(settings))
+
+
+def _remedy_ids(rules: RuleSet) -> tuple[str, ...]:
+    named = {remedy.id for rule in rules for remedy in rule.level1.remedies}
+    return tuple(sorted(named | set(REMEDY_IDS)))
 
 
 def open_providers(settings: Settings, outside: Outside, store: Store | None) -> dict[str, Provider]:

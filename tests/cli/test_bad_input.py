@@ -118,11 +118,37 @@ def test_an_unknown_incident_and_an_unknown_account(folder: Path) -> None:
 
 
 def test_acting_needs_a_listed_operator_with_a_role(folder: Path) -> None:
-    fails(payops(folder, "stop"), 1, "--operator")
-    fails(payops(folder, "stop", "--operator", "anna"), 1, "did you mean 'ana'")
-    fails(payops(folder, "stop", PAYOPS_OPERATOR="vic"), 1, "viewer")
+    fails(payops(folder, "stop"), 2, "--operator")
+    fails(payops(folder, "stop", "--operator", "anna"), 2, "did you mean 'ana'")
+    fails(payops(folder, "stop", PAYOPS_OPERATOR="vic"), 2, "viewer")
     done = payops(folder, "stop", "--reason", "test", "--operator", "ana")
     assert done.returncode == 0, done.stderr
+
+
+def test_arming_something_unknown_is_usage(folder: Path) -> None:
+    def arm(account: str, remedy: str, verb: str = "arm") -> subprocess.CompletedProcess[str]:
+        return payops(folder, verb, account, remedy, "--reason", "seen right", PAYOPS_OPERATOR="ana")
+
+    fails(arm("stripe-liv", "enable-endpoint"), 2, "did you mean 'stripe-live'")
+    fails(arm("stripe-live", "enable-endpoit"), 2, "did you mean 'enable-endpoint'")
+    fails(arm("stripe-live", "enable-endpoit", "disarm"), 2, "did you mean 'enable-endpoint'")
+    assert arm("stripe-live", "enable-endpoint").returncode == 0
+
+
+def test_resuming_what_is_not_stopped_is_a_refusal(folder: Path) -> None:
+    fails(payops(folder, "resume", "--operator", "ana"), 1, "nothing is stopped")
+
+
+def test_a_configured_remedy_with_a_typo_is_found_wherever_it_would_matter(folder: Path) -> None:
+    path = folder / "payops.toml"
+    arm = '[[arm]]\naccount = "stripe-live"\nremedies = ["resend-mising"]\n'
+    path.write_text(CONFIG.format(port=0) + arm)
+    words = ("payops.toml", "arm[0].remedies", "did you mean 'resend-missing'")
+    fails(payops(folder, "status"), 2, *words)
+    fails(payops(folder, "engine"), 2, *words)
+    (folder / "own").mkdir()
+    path.write_text(CONFIG.format(port=0).replace("[receiver]", 'rules = "own"\n[receiver]', 1) + arm)
+    fails(payops(folder, "engine"), 2, "arm[0].remedies", "did you mean 'resend-missing'")
 
 
 def test_stop_survives_and_is_shown_and_audited(folder: Path) -> None:
@@ -161,6 +187,13 @@ def test_a_screen_without_a_terminal_is_refused_with_an_alternative(folder: Path
 def test_debug_gives_the_traceback(tmp_path: Path) -> None:
     done = payops(tmp_path, "status", "--debug")
     assert "Traceback" in done.stderr
+    assert done.returncode == 2
+
+
+def test_debug_keeps_the_exit_code_of_a_refusal(folder: Path) -> None:
+    done = payops(folder, "--debug", "resume", "--operator", "ana")
+    assert "Traceback" in done.stderr
+    assert done.returncode == 1
 
 
 def test_a_bad_rule_file_names_its_place(folder: Path) -> None:

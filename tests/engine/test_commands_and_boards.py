@@ -6,12 +6,14 @@ import pytest
 
 from payops.config import Settings
 from payops.domain.actions import ACTIONS
-from payops.domain.errors import NotPossible
+from payops.domain.catalogue import REMEDY_IDS
+from payops.domain.errors import UsageError
 from payops.domain.incidents import Incident
 from payops.engine.boards import LEASE, build
 from payops.engine.commands import HANDLERS, Hands, Request, authorize, carry_out
 from payops.engine.local import EXPORTS
 from payops.remedies import Runner, http_probe
+from payops.remedies.registry import REMEDIES
 from payops.signals import read
 from payops.store import Store
 
@@ -41,7 +43,7 @@ def test_every_acting_action_of_the_registry_has_a_handler_and_no_other() -> Non
 def test_acting_needs_a_listed_operator_with_a_role(
     settings: Settings, operator: str | None, said: str
 ) -> None:
-    with pytest.raises(NotPossible, match=said):
+    with pytest.raises(UsageError, match=said):
         authorize(settings, "stop", operator)
     assert authorize(settings, "stop", "ana").name == "ana"
 
@@ -65,6 +67,10 @@ def test_arming_names_what_is_not_a_remedy_or_an_account(
     assert store.switches.armed("stripe-live") == frozenset()
     arm("stripe-live", "enable-endpoint, resend-missing")
     assert board(store, settings, now).accounts[0].armed == ("enable-endpoint", "resend-missing")
+
+
+def test_the_remedies_that_can_be_armed_are_those_there_are() -> None:
+    assert set(REMEDY_IDS) == {remedy.id for remedy in REMEDIES.values()}
 
 
 def test_arming_needs_a_reason(store: Store, settings: Settings, now: datetime) -> None:
