@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -13,7 +13,7 @@ from . import out
 from .common import config_option, json_option, operator_name, operator_option, settings_and_store
 
 if TYPE_CHECKING:
-    from payops.engine.board import Board
+    from payops.engine.board import AccountCard, Board, WindowRate
 
 
 @click.command()
@@ -41,7 +41,7 @@ def poll(ctx: click.Context, account: str | None, config_path: str | None, as_js
                 (
                     entry["account"],
                     feed["feed"],
-                    "ok" if feed["ok"] else f"{', '.join(feed['errors'])}: {feed['message']}",
+                    _result(feed),
                     str(feed["read"]),
                     str(feed["new"]),
                     str(feed["requests"]),
@@ -50,8 +50,18 @@ def poll(ctx: click.Context, account: str | None, config_path: str | None, as_js
                 for entry, feed in feeds
             ],
         )
+        for entry in document["accounts"]:
+            proven = entry["mode_proven"]
+            out.line(f"{entry['account']}: {f'{proven} proven' if proven else 'not proven'}")
     if any(not feed["ok"] for _, feed in feeds):
         ctx.exit(1)
+
+
+def _result(feed: dict[str, Any]) -> str:
+    if not feed["ok"]:
+        return f"{', '.join(feed['errors'])}: {feed['message']}"
+    # A reading can succeed and find that the provider refuses the credential.
+    return str(feed["message"] or "ok")
 
 
 @click.command()
@@ -86,18 +96,23 @@ def status(operator: str | None, config_path: str | None, as_json: bool) -> None
         store.close()
 
 
+def _rate(card: AccountCard, rate: WindowRate) -> str:
+    if card.fresh_at is None:
+        return "not read yet"
+    return f"{rate.rate:.1%} of {rate.n:,}" if rate.rate is not None else "no payments"
+
+
 def _print(board: Board) -> None:
-    out.line(board.headline)
+    stopped = board.engine.stopped
+    out.line(f"STOPPED by {stopped}. No remedy acts until `payops resume`." if stopped else board.headline)
     out.table(
-        ("account", "mode", "5 min", "1 h", "24 h", "backlog", "state", "fresh at"),
+        ("account", "mode", "acts", "5 min", "1 h", "24 h", "backlog", "state", "fresh at"),
         [
             (
                 card.account,
                 card.mode_proven or f"{card.mode} (not proven)",
-                *(
-                    f"{rate.rate:.1%} of {rate.n:,}" if rate.rate is not None else "no payments"
-                    for rate in card.success.values()
-                ),
+                f"armed: {', '.join(card.armed)}" if card.armed else "observing",
+                *(_rate(card, rate) for rate in card.success.values()),
                 f"{card.backlog.missing if card.backlog.missing is not None else 'unknown'} missing, "
                 f"{card.backlog.unprocessed} unprocessed",
                 card.state if not card.problem else f"{card.state}: {card.problem}",

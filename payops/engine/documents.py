@@ -33,7 +33,13 @@ def _account(card: AccountCard) -> dict[str, Any]:
         "provider": card.provider,
         "mode": card.mode,
         "success": {
-            name: {"n": rate.n, "rate": rate.rate, "low": rate.low, "high": rate.high}
+            # Before the first answer nothing was counted: that is not a count of 0.
+            name: {
+                "n": None if card.fresh_at is None else rate.n,
+                "rate": rate.rate,
+                "low": rate.low,
+                "high": rate.high,
+            }
             for name, rate in card.success.items()
         },
         "backlog": {

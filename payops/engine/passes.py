@@ -10,8 +10,11 @@ from payops.config import Settings
 from payops.store import Store
 
 from .outside import real_world
-from .polls import read_feed
+from .polls import FeedReport, read_feed
 from .wiring import open_providers
+
+CREDENTIAL = "credential"
+"""The feed that proves the credential: its reading may succeed and find it refused."""
 
 
 def poll_once(store: Store, settings: Settings, names: Sequence[str], now: Now) -> dict[str, Any]:
@@ -25,9 +28,10 @@ def poll_once(store: Store, settings: Settings, names: Sequence[str], now: Now) 
             feeds = []
             for spec in provider.feeds:
                 started = monotonic_s()
-                report = read_feed(store, provider, spec.name, now, lambda: True)
+                report: FeedReport = read_feed(store, provider, spec.name, now, lambda: True)
                 state = store.facts.feed(name, spec.name)
                 error = report.error
+                refused = _rejected(store, name) if report.ok and spec.name == CREDENTIAL else None
                 feeds.append(
                     {
                         "feed": spec.name,
@@ -39,7 +43,7 @@ def poll_once(store: Store, settings: Settings, names: Sequence[str], now: Now) 
                         "data_as_of": iso_or_none(state.data_as_of if state else None),
                         "duration_s": round(monotonic_s() - started, 3),
                         "errors": {error.bucket: 1} if error else {},
-                        "message": str(error) if error else None,
+                        "message": str(error) if error else refused,
                         "request_id": error.request_id if error else None,
                     }
                 )
@@ -57,3 +61,10 @@ def poll_once(store: Store, settings: Settings, names: Sequence[str], now: Now) 
         for provider in providers.values():
             provider.close()
     return {"at": iso(at), "accounts": accounts}
+
+
+def _rejected(store: Store, account: str) -> str | None:
+    proof = store.facts.proof(account)
+    if proof is None or proof.ok:
+        return None
+    return f"rejected: {proof.code or proof.error}: {proof.message}"
