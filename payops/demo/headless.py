@@ -18,7 +18,7 @@ from typing import Any
 
 from payops.clock import from_epoch, monotonic_s
 from payops.config import Settings
-from payops.domain.catalogue import RULE_IDS
+from payops.domain.actions import BY_NAME
 from payops.domain.errors import UsageError
 from payops.domain.events import WebhookEvent
 from payops.domain.incidents import Incident
@@ -39,7 +39,7 @@ from payops.store import Store
 
 from .checks import Check, judge
 from .document import headless_document
-from .settings import check_rules, secret_of, world_settings
+from .settings import secret_of, world_settings
 
 STEP = timedelta(seconds=10)
 PATIENT = (30.0, 120.0)
@@ -126,7 +126,6 @@ class _House:
         settings, secrets = world_settings(scenario, seed, urls, store_path)
         self.settings: Settings = settings
         self.rules: RuleSet = load_rules(settings)
-        check_rules(scenario, sorted({*RULE_IDS, *(rule.id for rule in self.rules)}))
         self.store = Store.open(store_path, now=scenario.start, seed=f"{scenario.name}/{seed}")
         stack.callback(self.store.close)
         outside = Outside(
@@ -236,6 +235,13 @@ class _House:
 
     def _fields(self, action: ScenarioAction, incident: Incident | None) -> dict[str, str]:
         fields = dict(action.fields)
+        if BY_NAME[action.do].scope == "account":
+            # Without a provider there is only one: checked when the scenario was read.
+            fields["account"] = next(
+                self.scenario.account(name)
+                for name in self.scenario.providers
+                if action.provider in (None, name)
+            )
         if action.do == "escalate" and incident is not None:
             from payops.engine.local import draft
 

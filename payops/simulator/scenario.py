@@ -9,6 +9,8 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
+from payops.domain.actions import CAUSES
+from payops.domain.catalogue import REMEDY_IDS, RULE_IDS
 from payops.domain.errors import UsageError
 from payops.domain.payments import PROVIDERS, Provider
 from payops.text import did_you_mean, safe_line
@@ -106,6 +108,7 @@ def _refuse_foreign_providers(document: strict_yaml.Document) -> None:
 
 
 def _cross_check(scenario: Scenario, document: strict_yaml.Document) -> None:
+    _observers_only(scenario, document)
     for index, fault in enumerate(scenario.faults):
         place = ("faults", index)
         _known_provider(scenario, document, fault.provider, place)
@@ -132,11 +135,75 @@ def _cross_check(scenario: Scenario, document: strict_yaml.Document) -> None:
             )
         if line.by is not None and line.by > scenario.duration:
             raise _error(document, (*place, "by"), "is after the run's end (duration)")
+        _known_rule(document, line.rule, place)
     for index, action in enumerate(scenario.actions):
         place = ("actions", index)
         _known_provider(scenario, document, action.provider, place)
         if action.at is not None and action.at > scenario.duration:
             raise _error(document, (*place, "at"), "is after the run's end (duration)")
+        _known_rule(document, action.rule, place)
+        _check_words(scenario, document, action, place)
+
+
+def _observers_only(scenario: Scenario, document: strict_yaml.Document) -> None:
+    for provider, options in scenario.providers.items():
+        for index, endpoint in enumerate(options.endpoints):
+            if endpoint.topology != "observer":
+                raise _error(
+                    document,
+                    ("providers", provider, "endpoints", index, "topology"),
+                    f"this version simulates observer endpoints only, not {endpoint.topology}; "
+                    "write topology: observer or leave it out",
+                )
+
+
+def _known_rule(document: strict_yaml.Document, rule: str | None, place: strict_yaml.Path) -> None:
+    if rule is not None and rule not in RULE_IDS:
+        raise _error(
+            document,
+            (*place, "rule"),
+            f"no rule {safe_line(rule, limit=60)!r}{did_you_mean(rule, RULE_IDS)}; known: {', '.join(RULE_IDS)}",
+        )
+
+
+_NEEDED: dict[str, tuple[str, ...]] = {
+    "assign": ("to",),
+    "note": ("text",),
+    "return": ("question",),
+    "resolve": ("cause", "fixed"),
+    "arm": ("remedies", "reason"),
+    "disarm": ("remedies", "reason"),
+}
+"""The words without which an action cannot apply; those of a handoff are drafted from facts."""
+
+
+def _check_words(
+    scenario: Scenario, document: strict_yaml.Document, action: ScenarioAction, place: strict_yaml.Path
+) -> None:
+    """What `do` needs, at load: a run must not end after an hour for a word that was never there."""
+    for name in _NEEDED.get(action.do, ()):
+        if not action.fields.get(name, "").strip():
+            raise _error(document, (*place, name), f"required: {action.do} needs it")
+    cause = action.fields.get("cause")
+    if action.do == "resolve" and cause not in CAUSES:
+        raise _error(
+            document,
+            (*place, "cause"),
+            f"unknown cause {safe_line(cause, limit=60)!r}{did_you_mean(str(cause), CAUSES)}; "
+            f"known: {', '.join(CAUSES)}",
+        )
+    if action.do in ("arm", "disarm"):
+        if action.provider is None and len(scenario.providers) > 1:
+            known = ", ".join(scenario.providers)
+            raise _error(document, (*place, "provider"), f"required: on which account? One of {known}")
+        for remedy in action.fields["remedies"].replace(",", " ").split():
+            if remedy not in REMEDY_IDS:
+                raise _error(
+                    document,
+                    (*place, "remedies"),
+                    f"no remedy {safe_line(remedy, limit=60)!r}{did_you_mean(remedy, REMEDY_IDS)}; "
+                    f"known: {', '.join(REMEDY_IDS)}",
+                )
 
 
 def _known_provider(

@@ -245,6 +245,9 @@ class ScenarioAction(_Model):
             if key not in action.fields:
                 known = (*_ACTION_KEYS, *action.fields)
                 raise ValueError(f"{safe_line(key, limit=40)}: unknown key{did_you_mean(key, known)}")
+        remedies = words.get("remedies")
+        if isinstance(remedies, list) and all(isinstance(each, str) for each in remedies):
+            words["remedies"] = " ".join(remedies)
         return {**{key: word for key, word in value.items() if key in _ACTION_KEYS}, "fields": words}
 
     @field_validator("do")

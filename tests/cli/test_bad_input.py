@@ -171,12 +171,28 @@ def test_an_unreachable_provider_is_a_bad_answer_not_a_crash(folder: Path) -> No
     [
         ("schema: payops.scenario/v1\nname: x\nproviders: {stripe: {}}\nfaults: [{kind: decline_surg, provider: stripe, at: 1m}]\n", ["decline_surge"]),
         ("schema: payops.scenario/v1\nname: x\nprovidrs: {}\n", ["providrs", "providers"]),
-        ("schema: payops.scenario/v1\nname: x\nproviders: {stripe: {}}\nexpect: [{rule: no-such-rule}]\n", ["no-such-rule"]),
+        ("schema: payops.scenario/v1\nname: x\nproviders: {stripe: {}}\nexpect: [{rule: no-such-rule}]\n", ["bad.yaml:4: expect[0].rule", "no-such-rule"]),
     ],
 )  # fmt: skip
 def test_a_scenario_with_a_typo(folder: Path, text: str, words: list[str]) -> None:
     (folder / "bad.yaml").write_text(text)
     fails(payops(folder, "demo", "--headless", "--scenario", "bad.yaml", "--json"), 2, *words)
+
+
+def test_a_scenario_may_arm_and_disarm_by_provider(folder: Path) -> None:
+    (folder / "arm.yaml").write_text(
+        "schema: payops.scenario/v1\nname: x\nwarmup: 1m\nduration: 1m\nproviders: {stripe: {}}\nactions:\n"
+        "  - {at: 10s, do: disarm, provider: stripe, remedies: diagnose, reason: drill}\n"
+        "  - {at: 20s, do: arm, remedies: [diagnose, resend-missing], reason: drill}\n"
+    )
+    done = payops(
+        folder, "demo", "--headless", "--scenario", "arm.yaml", "--json", "--store", str(folder / "x.db")
+    )
+    assert done.returncode == 0, done.stderr
+    with sqlite3.connect(folder / "x.db") as database:
+        rows = database.execute("SELECT account, remedy, armed FROM arming ORDER BY remedy").fetchall()
+    database.close()
+    assert rows == [("stripe-live", "diagnose", 1), ("stripe-live", "resend-missing", 1)]
 
 
 def test_a_screen_without_a_terminal_is_refused_with_an_alternative(folder: Path) -> None:

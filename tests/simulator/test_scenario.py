@@ -18,6 +18,9 @@ providers:
 """
 
 
+RULE = "rule: success-rate-drop"
+
+
 def refusal(text: str) -> str:
     with pytest.raises(UsageError) as caught:
         scenarios.parse(text, "f.yaml")
@@ -66,6 +69,21 @@ actions:
     assert scenario.actions[0].fields == {"problem": "cards fail"}
     assert scenario.actions[0].by == "demo2"
     assert [e.name for e in scenario.providers["stripe"].all_endpoints] == ["payops"]
+
+
+def test_remedies_to_arm_are_words_or_a_list() -> None:
+    scenario = scenarios.parse(
+        HEAD
+        + """actions:
+  - {at: 1m, do: disarm, remedies: [diagnose, resend-missing], reason: drill}
+  - {at: 2m, do: arm, provider: stripe, remedies: diagnose, reason: drill}
+""",
+        "f.yaml",
+    )
+    assert [action.fields["remedies"] for action in scenario.actions] == [
+        "diagnose resend-missing",
+        "diagnose",
+    ]
 
 
 def test_own_endpoint_joins_the_listed_ones() -> None:
@@ -124,6 +142,27 @@ def test_own_endpoint_joins_the_listed_ones() -> None:
         ("expect: [{rule: a, after: 0}]", 6, "expect[0].after", "no fault 0"),
         ("expect: [{rule: a, by: 2h}]", 6, "expect[0].by", "end"),
         ("expect:\n  - {none_other: true}\n  - {rule: a}", 7, "expect[0]", "end"),
+        ("expect: [{rule: success-rate-dorp}]", 6, "expect[0].rule", "'success-rate-drop'"),
+        ("actions: [{at: 1m, do: fix, rule: webhok-events-missing}]", 6, "actions[0].rule", "did you mean"),
+        (f"actions: [{{at: 1m, do: note, {RULE}}}]", 6, "actions[0].text", "required"),
+        (f"actions: [{{at: 1m, do: assign, {RULE}}}]", 6, "actions[0].to", "required"),
+        (f"actions: [{{at: 1m, do: return, {RULE}}}]", 6, "actions[0].question", "required"),
+        (f"actions: [{{at: 1m, do: resolve, {RULE}, fixed: x}}]", 6, "actions[0].cause", "required"),
+        (
+            f"actions: [{{at: 1m, do: resolve, {RULE}, cause: isuer, fixed: x}}]",
+            6,
+            "actions[0].cause",
+            "'issuer'",
+        ),
+        (f"actions: [{{at: 1m, do: resolve, {RULE}, cause: issuer}}]", 6, "actions[0].fixed", "required"),
+        ("actions: [{at: 1m, do: arm, reason: x}]", 6, "actions[0].remedies", "required"),
+        ("actions: [{at: 1m, do: arm, remedies: diagnose}]", 6, "actions[0].reason", "required"),
+        (
+            "actions:\n  - {at: 1m, do: disarm, remedies: [resend-missin], reason: x}",
+            7,
+            "actions[0].remedies",
+            "'resend-missing'",
+        ),
         ("expect: [{none_other: true, rule: a}]", 6, "expect[0]", "alone"),
         ("actions: [{at: 1m, do: fixx, rule: a}]", 6, "actions[0].do", "'fix'"),
         ("actions: [{do: fix, rule: a}]", 6, "actions[0]", "exactly one"),
@@ -167,6 +206,8 @@ def test_mistake_is_named_by_line_and_field(addition: str, line: int, field: str
         ("{stripe: {fallback_credential: on}}", "true or false"),
         ("{stripe: {endpoints: [{name: a}, {name: a}]}}", "same name"),
         ("{}", "at least 1"),
+        ("{stripe: {endpoints: [{name: shop, topology: relay}]}}", "observer endpoints only, not relay"),
+        ("{stripe: {endpoints: [{name: shop, topology: import}]}}", "observer endpoints only, not import"),
     ],
 )
 def test_mistake_in_providers_is_named(providers: str, words: str) -> None:
