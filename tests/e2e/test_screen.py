@@ -117,10 +117,12 @@ def test_a_killed_demo_leaves_no_simulator_behind(terminal: Terminal) -> None:
 
 
 @pytest.mark.pty
-def test_a_killed_simulator_is_a_clear_state_and_not_a_crash(terminal: Terminal) -> None:
+def test_a_killed_simulator_is_a_clear_state_and_comes_back_by_itself(terminal: Terminal) -> None:
     terminal.until("LIVE proven", 60)
     (simulator,) = children(terminal.child.pid)
     os.kill(simulator, 9)
     terminal.until("failed", 120)
+    terminal.until("● live", 120)
+    assert children(terminal.child.pid) not in ([], [simulator])
     terminal.child.send("q")
     assert terminal.ended(15) == 0
