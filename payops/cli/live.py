@@ -19,7 +19,11 @@ from .common import config_option, operator_name, operator_option
 from .logs import log_to
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from payops.config import Settings
+    from payops.engine.board import Board
+    from payops.engine.desk import Desk
     from payops.store import Store
 
 log = logging.getLogger(__name__)
@@ -47,7 +51,7 @@ def _open_store(settings: Settings) -> Store:
 def run(ctx: click.Context, operator: str | None, config_path: str | None) -> None:
     """The screen and the engine on the configured accounts."""
     from payops.engine.deferred import DeferredDesk
-    from payops.engine.live import open_desk, reserve_receiver
+    from payops.engine.live import last_known, open_desk, reserve_receiver
     from payops.engine.outside import check_secrets, real_world
     from payops.tui.terminal import require_terminal
 
@@ -64,11 +68,15 @@ def run(ctx: click.Context, operator: str | None, config_path: str | None) -> No
         store.close()
         raise
     log_to(settings.store_path.with_suffix(".log"), bool(ctx.obj))
-    desk = DeferredDesk(
-        lambda early: open_desk(store, settings, outside, operator_name(operator), early, listener)
-    )
+    who = operator_name(operator)
+
+    def opener(early: Callable[[Board], None]) -> Desk:
+        early(last_known(store, settings, who))
+        return open_desk(store, settings, outside, who, listener)
+
+    desk = DeferredDesk(opener)
     try:
-        show(desk, desk.open, operator_name(operator))
+        show(desk, desk.open, who)
     finally:
         desk.close()
         store.close()

@@ -11,7 +11,7 @@ from payops.clock import utc_now
 from payops.engine.board import Board
 from payops.engine.deferred import DeferredDesk
 from payops.engine.desk import Desk
-from payops.engine.live import open_desk, reserve_receiver
+from payops.engine.live import last_known, open_desk, reserve_receiver
 from payops.engine.outside import Outside
 from payops.simulator.scenario import OPERATORS, Scenario
 from payops.simulator.world import PUBLIC_BASE
@@ -45,6 +45,8 @@ class LiveDemo:
             dict.fromkeys(self._scenario.providers, "http://127.0.0.1:9"),
             self._path,
         )
+        self._store = Store.open(self._path, now=utc_now())
+        early(last_known(self._store, draft, OPERATORS[0]))
         listener = reserve_receiver(draft)
         assert listener is not None
         port = listener.getsockname()[1]
@@ -53,9 +55,8 @@ class LiveDemo:
         self._child = SimulatorChild(self._name, self._seed, receiver, world, self.log_path)
         urls = self._child.start()
         settings, secrets = world_settings(self._scenario, self._seed, urls, self._path, port)
-        self._store = Store.open(self._path, now=utc_now())
         outside = Outside(partial(secret_of, secrets), routes={PUBLIC_BASE: f"{urls['stripe']}/_edge"})
-        return open_desk(self._store, settings, outside, OPERATORS[0], early, listener, origin="demo")
+        return open_desk(self._store, settings, outside, OPERATORS[0], listener, origin="demo")
 
     def close(self) -> None:
         self.desk.close()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable
 
 from payops.clock import utc_now
 from payops.config import Settings
@@ -34,20 +33,23 @@ def reserve_receiver(settings: Settings, store: Store | None = None) -> socket.s
         return None
 
 
+def last_known(store: Store, settings: Settings, operator: str | None) -> Board:
+    """What the store knows now, for the first picture: no adapter, no rule, no engine is needed for it."""
+    now = utc_now()
+    signals = read(store, settings, now)
+    return build(store, settings, signals, now, operator=operator, holder="", receiver="starting")
+
+
 def open_desk(
     store: Store,
     settings: Settings,
     outside: Outside,
     operator: str | None,
-    early: Callable[[Board], None],
     receiver_socket: socket.socket | None,
     origin: str = "screen",
 ) -> Desk:
-    """Show the last known picture to `early`, start the engine, and return the desk over both."""
-    now = utc_now()
-    signals = read(store, settings, now)
-    early(build(store, settings, signals, now, operator=operator, holder="", receiver="starting"))
-    # The adapters, the rules and their machinery take a while to load: the picture comes first.
+    """Start the engine and return the desk over it and the store."""
+    # The adapters, the rules and their machinery take a while to load: the first picture does not wait for them.
     from .host import EngineHost
     from .local import StoreDesk
 
