@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
 import tomllib
 from collections.abc import Sequence
@@ -21,6 +22,7 @@ from .domain.roles import OperatorRole
 from .text import did_you_mean, safe_line
 
 SCHEMA = "payops.config/v1"
+_QUOTED = re.compile(r"'([^']*)'")
 _SCHEMES = ("env:", "keyring:", "file:")
 
 
@@ -43,7 +45,7 @@ class _Model(BaseModel):
 
 class ReceiverSettings(_Model):
     host: str = "127.0.0.1"
-    port: int = Field(default=8787, ge=0, le=65535)
+    port: int = Field(default=8787, ge=0, le=65535, strict=True)
 
 
 class OperatorSettings(_Model):
@@ -68,7 +70,7 @@ class EndpointSettings(_Model):
     name: str = Field(min_length=1)
     url: str
     topology: Topology = "observer"
-    idempotent: bool = False
+    idempotent: bool = Field(default=False, strict=True)
     forward_to: str | None = None
     source: str | None = None
 
@@ -89,7 +91,7 @@ class AccountSettings(Credential):
     mode: Mode
     api_base: str | None = None
     api_version: str | None = None
-    accept_unrestricted_key: bool = False
+    accept_unrestricted_key: bool = Field(default=False, strict=True)
     application_credential: SecretRef | None = None
     fallback_credentials: tuple[Credential, ...] = ()
     endpoints: tuple[EndpointSettings, ...] = ()
@@ -199,7 +201,8 @@ def find(explicit: str | None) -> Path:
     chosen = explicit or os.environ.get("PAYOPS_CONFIG")
     path = Path(chosen) if chosen else Path("payops.toml")
     if not path.is_file():
-        where = "" if chosen else " in this directory"
+        named = " (named by $PAYOPS_CONFIG)" if chosen and not explicit else ""
+        where = named if chosen else " in this directory"
         raise UsageError(f"no configuration {path}{where}: run `payops init`, or name one with --config FILE")
     return path
 
@@ -232,7 +235,7 @@ def parse(raw: dict[str, Any], *, base: Path, source: str) -> Settings:
 
 
 def _explain(error: ValidationError, raw: dict[str, Any], source: str) -> str:
-    found = error.errors(include_url=False, include_input=False)
+    found = error.errors(include_url=False)
     # A misspelt key also makes the right one missing: the misspelling is what to show.
     first = next((each for each in found if each["type"] == "extra_forbidden"), found[0])
     location = list(first["loc"])
@@ -242,8 +245,49 @@ def _explain(error: ValidationError, raw: dict[str, Any], source: str) -> str:
     if first["type"] == "extra_forbidden":
         owner = _model_at(location[:-1])
         return f"{where}: unknown key{did_you_mean(str(location[-1]), owner)}; remove or correct it"
-    message = first["msg"].removeprefix("Value error, ")
+    message = _said(first)
     return f"{where}: {message}" if field else f"{source}: {message}"
+
+
+_SHAPES = {
+    "int_type": "a whole number",
+    "bool_type": "true or false",
+    "string_type": "text in quotes",
+    "path_type": "text in quotes",
+    "tuple_type": "a list",
+    "model_type": "a table",
+    "model_attributes_type": "a table",
+}
+_WHOLE = frozenset({"tuple_type", "model_type", "model_attributes_type"})
+_SECRETS = frozenset({*Credential.model_fields, "application_credential", "fallback_credentials"})
+
+
+def _said(first: Any) -> str:
+    """One mistake in our words, with the value that was given unless it could be a secret."""
+    kind, context = first["type"], first.get("ctx", {})
+    given = safe_line(first["input"], limit=60)
+    number = isinstance(first["input"], int | float)
+    # What stands where a list or a table belongs may be a secret that lost its name.
+    hidden = _SECRETS & set(first["loc"]) or (not number and kind in _WHOLE)
+    got = "" if hidden else f", got {given if number else repr(given)}"
+    if kind == "value_error":
+        return str(first["msg"]).removeprefix("Value error, ")
+    if kind == "missing":
+        return "required, and not given"
+    if kind == "literal_error":
+        wanted = context["expected"]
+        return f"must be {wanted}{got}{did_you_mean(given, re.findall(_QUOTED, wanted)) if got else ''}"
+    if kind in _SHAPES:
+        return f"must be {_SHAPES[kind]}{got}"
+    if kind == "less_than_equal":
+        return f"must be at most {context['le']}{got}"
+    if kind == "greater_than_equal":
+        return f"must be at least {context['ge']}{got}"
+    if kind == "string_too_short":
+        return "must not be empty"
+    if kind == "string_pattern_mismatch":
+        return f"must be letters, digits, dots, dashes and underscores, and start with a letter or digit{got}"
+    return f"{str(first['msg']).replace('Input should', 'must').replace('String should', 'must')}{got}"
 
 
 def _entry_name(raw: dict[str, Any], location: list[Any]) -> str:

@@ -10,11 +10,11 @@ import click
 from payops import config
 from payops.clock import iso, utc_now
 from payops.domain.actions import CAUSES
-from payops.domain.errors import NotPossible
+from payops.domain.errors import NotPossible, UsageError
 
 from . import out
 from .ask import ask
-from .common import config_option, json_option, operator_option, settings_and_store
+from .common import Verbs, config_option, json_option, operator_option, settings_and_store
 
 if TYPE_CHECKING:
     from payops.domain.incidents import Incident, State
@@ -25,7 +25,7 @@ no_wait_option = click.option(
 )
 
 
-@click.group()
+@click.group(cls=Verbs)
 def incidents() -> None:
     """List, show, fix, hand over and close incidents."""
 
@@ -281,23 +281,51 @@ def escalate(
 
 @incidents.command()
 @click.argument("incident_id")
-@click.option("--format", "format_", type=click.Choice(["md", "json"]), default="md", show_default=True)
-@click.option("--output", type=click.Path(path_type=Path), help="A directory; default: stdout.")
+@click.option("--format", "format_", type=click.Choice(["md", "json"]), help="Default: as --output, else md.")
+@click.option("--json", "as_json", is_flag=True, help="Short for --format json.")
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path),
+    help="A file when it ends in .md or .json, else a directory; default: stdout.",
+)
 @config_option
-def export(incident_id: str, format_: str, output: Path | None, config_path: str | None) -> None:
+def export(
+    incident_id: str, format_: str | None, as_json: bool, output: Path | None, config_path: str | None
+) -> None:
     """The incident as a report for people who were not there."""
     from payops.engine import local
 
+    suffix = output.suffix.removeprefix(".") if output is not None else ""
+    named = suffix if suffix in local.EXPORTS else None
+    wanted = "json" if as_json else format_ or named or "md"
+    if as_json and format_ == "md":
+        raise UsageError("export: --json and --format md exclude each other; give one")
+    if named not in (None, wanted):
+        raise UsageError(f"export: {output} ends in .{named}, the format is {wanted}; give one of the two")
     settings = config.load(config_path)
     store = _open(settings)
     try:
         store.incidents.get(incident_id)
         if output is None:
-            click.echo(local.rendered(store, incident_id, format_, utc_now()), nl=False)
+            click.echo(local.rendered(store, incident_id, wanted, utc_now()), nl=False)
+        elif named:
+            _write_private(output, local.rendered(store, incident_id, wanted, utc_now()))
+            out.line(str(output))
         else:
-            out.line(str(local.export(store, incident_id, format_, output, utc_now())))
+            out.line(str(local.export(store, incident_id, wanted, output, utc_now())))
+    except OSError as error:
+        raise UsageError(f"export: {output}: cannot be written: {error.strerror}") from error
     finally:
         store.close()
+
+
+def _write_private(path: Path, text: str) -> None:
+    """Whole or not at all, and only for its owner."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f"{path.name}.part")
+    partial.write_text(text, "utf-8")
+    partial.chmod(0o600)
+    partial.replace(path)
 
 
 def _open(settings: config.Settings) -> Store:

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 import click
 
 from payops import config
+from payops.domain.errors import StoreError
 
 from . import out
-from .common import config_option, json_option
+from .common import Verbs, config_option, json_option
 
 if TYPE_CHECKING:
     from payops.store import Store
@@ -22,7 +23,7 @@ def _existing(config_path: str | None) -> Store:
     return Store.open_existing(config.load(config_path).store_path)
 
 
-@click.group()
+@click.group(cls=Verbs)
 def audit() -> None:
     """The append-only, hash-chained record of who did what."""
 
@@ -56,7 +57,7 @@ def verify(ctx: click.Context, config_path: str | None, as_json: bool) -> None:
         ctx.exit(1)
 
 
-@click.group()
+@click.group(cls=Verbs)
 def store() -> None:
     """Check or back up the store."""
 
@@ -67,25 +68,38 @@ def store() -> None:
 @click.pass_context
 def check_(ctx: click.Context, config_path: str | None, as_json: bool) -> None:
     """SQLite's own check and the audit chain; exit 1 when something is wrong."""
+    from payops.store import Store
     from payops.store.check import check
 
-    opened = _existing(config_path)
+    settings = config.load(config_path)
     try:
-        report = check(opened)
-    finally:
-        opened.close()
-    problems = list(report.problems)
-    if not report.audit.ok:
-        problems.append(f"the audit chain is broken at row {report.audit.first_bad_seq}: {report.audit.why}")
+        with Store.open_existing(settings.store_path) as opened:
+            report = check(opened)
+        problems = list(report.problems)
+        if not report.audit.ok:
+            problems.append(
+                f"the audit chain is broken at row {report.audit.first_bad_seq}: {report.audit.why}"
+            )
+    except StoreError as error:
+        if not _damaged(error):
+            raise
+        problems = [f"{settings.store_path}: {error.__cause__}"]
     if as_json:
-        out.document({"ok": report.ok, "problems": problems})
+        out.document({"ok": not problems, "problems": problems})
     else:
         for problem in problems:
             out.line(problem)
-        if report.ok:
-            out.say("The store is whole.")
-    if not report.ok:
+        if not problems:
+            out.line("The store is whole.")
+    if problems:
+        out.say("Stop payops and restore the copy made by `payops store backup`.")
         ctx.exit(1)
+
+
+def _damaged(error: StoreError) -> bool:
+    """True when the file itself is broken, and not only out of reach."""
+    cause = str(error.__cause__ or "")
+    return "malformed" in cause or "not a database" in cause
 
 
 @store.command()

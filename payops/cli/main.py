@@ -14,9 +14,9 @@ from typing import NoReturn
 import click
 
 from payops.domain.errors import NotPossible, PayopsError
-from payops.text import did_you_mean
 
 from . import out
+from .common import Verbs
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "demo": ("payops.cli.demo", "Simulated world, engine and screen: no key, no network."),
@@ -38,7 +38,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
 }
 
 
-class LazyGroup(click.Group):
+class LazyGroup(Verbs):
     """Knows its commands by name and loads a module only for the one that runs."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -51,13 +51,6 @@ class LazyGroup(click.Group):
         command = getattr(module, cmd_name)
         assert isinstance(command, click.Command)
         return command
-
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
-            ctx.fail(f"no command {args[0]!r}{did_you_mean(args[0], COMMANDS)}")
-        return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
@@ -92,6 +85,10 @@ def main() -> NoReturn:
         code = result if isinstance(result, int) else 0
     except click.exceptions.Exit as exit_:
         code = exit_.exit_code
+    except click.exceptions.NoArgsIsHelpError as error:
+        # Asked for nothing in particular: the help is the answer, not a mistake.
+        click.echo(error.ctx.get_help() if error.ctx else error.format_message())
+        code = 0
     except click.UsageError as error:
         where = f" (try `{error.ctx.command_path} --help`)" if error.ctx else ""
         out.error(f"{error.format_message()}{where}")

@@ -7,12 +7,12 @@ from pathlib import Path
 import click
 
 from . import out
-from .common import json_option
+from .common import Verbs, json_option
 
 paths_argument = click.argument("paths", nargs=-1, type=click.Path(path_type=Path))
 
 
-@click.group()
+@click.group(cls=Verbs)
 def rules() -> None:
     """Check and test rule files (default: the shipped ones)."""
 
@@ -38,7 +38,7 @@ def check(ctx: click.Context, paths: tuple[Path, ...], as_json: bool) -> None:
         for problem in problems:
             out.line(str(problem))
         if not problems:
-            out.say("All rules are well formed and covered by their tests.")
+            out.line("All rules are well formed and covered by their tests.")
     if problems:
         ctx.exit(1)
 

@@ -72,6 +72,46 @@ def test_an_unknown_command_gets_a_suggestion(folder: Path) -> None:
     fails(payops(folder, "statsu"), 2, "statsu", "did you mean 'status'")
 
 
+@pytest.mark.parametrize(
+    ("group", "verb", "meant"),
+    [("incidents", "lst", "list"), ("rules", "chek", "check"), ("audit", "verfy", "verify")],
+)
+def test_unknown_subcommands_are_refused_in_one_style(
+    folder: Path, group: str, verb: str, meant: str
+) -> None:
+    fails(payops(folder, group, verb), 2, f"no command '{verb}' (did you mean '{meant}'?)")
+
+
+def test_without_a_command_the_help_is_the_answer(folder: Path) -> None:
+    for words in ((), ("incidents",)):
+        done = payops(folder, *words)
+        assert done.returncode == 0
+        assert done.stderr == ""
+        assert "Usage:" in done.stdout and done.stdout.count("\n") > 8
+
+
+def test_a_damaged_store_is_a_bad_answer_with_a_way_out(folder: Path) -> None:
+    assert payops(folder, "status").returncode == 0
+    whole = payops(folder, "store", "check")
+    assert (whole.returncode, whole.stdout, whole.stderr) == (0, "The store is whole.\n", "")
+    store = folder / "payops.db"
+    database = sqlite3.connect(store)
+    database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    database.close()
+    content = bytearray(store.read_bytes())
+    content[100:] = b"\xa5" * (len(content) - 100)
+    store.write_bytes(content)
+    done = payops(folder, "store", "check")
+    assert done.returncode == 1, done.stderr
+    assert "payops.db" in done.stdout and "malformed" in done.stdout
+    assert "payops store backup" in done.stderr and "store check" not in done.stderr
+    assert payops(folder, "store", "check", "--json").returncode == 1
+
+
+def test_a_missing_store_is_no_bad_store(folder: Path) -> None:
+    fails(payops(folder, "store", "check"), 2, "no store there")
+
+
 def test_init_writes_once_and_never_overwrites(tmp_path: Path) -> None:
     assert payops(tmp_path, "init").returncode == 0
     before = (tmp_path / "payops.toml").read_bytes()

@@ -48,7 +48,26 @@ def test_the_template_of_init_is_valid_and_only_observes(tmp_path: Path) -> None
         ('schema = "payops.config/v2"\n', ["schema", "payops.config/v1"]),
         ("schema = \n", ["not valid TOML"]),
         ('schema = "payops.config/v1"\nstor = "x"\n', ["stor", "did you mean 'store'"]),
-        ('schema = "payops.config/v1"\n[receiver]\nport = 70000\n', ["receiver.port"]),
+        (
+            'schema = "payops.config/v1"\n[receiver]\nport = 70000\n',
+            ["receiver.port: must be at most 65535, got 70000"],
+        ),
+        (
+            'schema = "payops.config/v1"\n[receiver]\nport = "8787"\n',
+            ["receiver.port: must be a whole number, got '8787'"],
+        ),
+        (
+            'schema = "payops.config/v1"\nmode = "obsrve"\n',
+            ["mode: must be 'observe' or 'armed', got 'obsrve' (did you mean 'observe'?)"],
+        ),
+        (ACCOUNT + 'accept_unrestricted_key = "no"\n', ["true or false, got 'no'"]),
+        (ACCOUNT.replace('name = "stripe-live"', 'name = "a b"'), ["letters, digits", "got 'a b'"]),
+        ('schema = "payops.config/v1"\naccounts = 3\n', ["accounts: must be a list, got 3"]),
+        ('schema = "payops.config/v1"\naccounts = [3]\n', ["accounts[0]: must be a table, got 3"]),
+        (
+            ACCOUNT + '[[arm]]\naccount = "stripe-live"\nremedies = ["resend-mising"]\n',
+            ["arm[0].remedies", "did you mean 'resend-missing'"],
+        ),
         ('schema = "payops.config/v1"\nbase = "/"\n', ["base"]),
     ],
 )
@@ -67,6 +86,31 @@ def test_a_secret_given_directly_is_never_repeated(tmp_path: Path) -> None:
     with pytest.raises(UsageError) as caught:
         config.load(write(tmp_path, ACCOUNT.replace("env:KEY", "rk_live_12345678901234567890")))
     assert "rk_live" not in str(caught.value)
+
+
+@pytest.mark.parametrize("given", ['["rk_live_12345678901234567890"]', "12345678901234567890"])
+def test_a_secret_of_the_wrong_type_is_not_repeated_either(tmp_path: Path, given: str) -> None:
+    with pytest.raises(UsageError, match=r"api_key .*must be text") as caught:
+        config.load(write(tmp_path, ACCOUNT.replace('"env:KEY"', given)))
+    assert "1234567890" not in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ['fallback_credentials = ["{}"]', 'endpoints = ["{}"]', 'endpoints = "{}"'])
+def test_a_secret_in_a_place_for_tables_is_not_repeated(tmp_path: Path, text: str) -> None:
+    with pytest.raises(UsageError, match="must be a") as caught:
+        config.load(write(tmp_path, ACCOUNT + text.format("rk_live_12345678901234567890") + "\n"))
+    assert "rk_live" not in str(caught.value)
+
+
+def test_the_environment_is_named_where_it_chose_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PAYOPS_CONFIG", "zz.toml")
+    with pytest.raises(UsageError, match=r"zz\.toml \(named by \$PAYOPS_CONFIG\)"):
+        config.load()
+    with pytest.raises(UsageError) as caught:
+        config.load(str(tmp_path / "none.toml"))
+    assert "PAYOPS_CONFIG" not in str(caught.value)
 
 
 def test_without_a_file_the_next_step_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
