@@ -11,6 +11,8 @@ from payops.domain.money import Money
 from payops.domain.plans import Plan, Refusal
 
 AccountState = Literal["loading", "backfilling", "live", "stale", "failed"]
+Blocked = Literal["", "observing", "stopped", "operator", "over"]
+"""What keeps Level 1 from acting: nothing, arming, a stop, a decision an operator takes, or that it is over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +88,12 @@ class IncidentRow:
     needs_human: bool
     status: str
     """One short phrase: `fixing 1/2`, `verifying until 14:05`, `waits for integration-coordinator`, …"""
+    waits_for: str = ""
+    """Who is to accept or return the last handoff; empty when none is unanswered."""
+    held_by: str = ""
+    """Who accepted or acknowledged it, with the role: `ana (backend-coordinator)`."""
+    blocked: Blocked = ""
+    """Why Level 1 cannot go on without a person."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Literal
 
-from payops.clock import iso
 from payops.config import Settings
 from payops.domain.incidents import FixAttempt, Handoff, Incident
 from payops.domain.money import Money
@@ -15,7 +14,7 @@ from payops.signals import SignalSet
 from payops.signals.impact import impact
 from payops.store import Store
 
-from .board import AccountCard, Board, EngineState, IncidentRow, Levels, NextItem
+from .board import AccountCard, Blocked, Board, EngineState, IncidentRow, Levels, NextItem
 from .cards import card
 from .polls import Timetable
 
@@ -96,11 +95,17 @@ def engine_state(
         mine=bool(lease and lease.holder == holder),
         last_tick_at=last_at,
         late_s=late if late > LATE_AFTER_S else 0,
-        stopped=f"{stop.who} at {iso(stop.at)}: {stop.reason}" if stop else None,
+        stopped=f"{stop.who} at {moment(stop.at, now)}: {stop.reason}" if stop else None,
         armed=any(item.armed for item in cards),
         audit_ok="audit" not in trouble,
         receiver=receiver,
     )
+
+
+def moment(at: datetime, now: datetime) -> str:
+    """`09:40 UTC`, with the day before it when that is not today."""
+    utc, today = at.astimezone(UTC), now.astimezone(UTC).date()
+    return utc.strftime("%H:%M UTC" if utc.date() == today else "%b %d %H:%M UTC")
 
 
 def say(
@@ -115,14 +120,10 @@ def say(
         return "bad", "No engine is running: nothing is polled and nothing is fixed."
     if engine.late_s:
         return "bad", f"The engine is late by {engine.late_s} s: what is shown may be old."
-    waiting = [item for item in rows if item.needs_human]
-    if waiting:
-        first = waiting[0]
-        more = f"; {len(rows) - 1} more open" if len(rows) > 1 else ""
-        return "bad", f"{first.id} needs a person: {first.title}{more}."
     if rows:
-        verb = "incident is" if len(rows) == 1 else "incidents are"
-        return "watch", f"{len(rows)} {verb} being handled at Level 1: {rows[0].title}."
+        first = next((item for item in rows if item.needs_human), rows[0])
+        more = f"; {len(rows) - 1} more open" if len(rows) > 1 else ""
+        return ("bad" if first.needs_human else "watch"), f"{where(first)}: {first.title}{more}."
     unread = [item.account for item in cards if item.state in ("failed", "stale")]
     if unread:
         return "unknown", f"Cannot see {', '.join(unread)}: what is shown there is old."
@@ -139,11 +140,59 @@ def say(
     return "ok", "Nothing is wrong that payops can see."
 
 
+BLOCKED_WORDS: dict[Blocked, str] = {
+    "observing": "payops only observes {account}",
+    "stopped": "payops is stopped",
+    "operator": "Level 1 waits for an operator",
+    "over": "Level 1 is over",
+}
+
+
+def where(item: IncidentRow) -> str:
+    """Which incident, and who or which level has it: the headline's beginning."""
+    if item.needs_human:
+        why = BLOCKED_WORDS[item.blocked].format(account=item.account) if item.blocked else ""
+        return f"{item.id} needs a person{f': {why}' if why else ''}"
+    if item.held_by:
+        return f"{item.id} is at Level {item.level} with {item.held_by}"
+    if item.level > 1:
+        return f"{item.id} is at Level {item.level}"
+    return f"{item.id} is being handled at Level 1"
+
+
+def blocked(incident: Incident, attempts: Sequence[FixAttempt]) -> Blocked:
+    """What keeps Level 1 of an open incident from acting; empty while it acts or its target cannot answer yet."""
+    reason = incident.l1_reason.partition(". Would have done")[0]
+    if incident.state != "open" or incident.level > 1 or not reason:
+        return ""
+    if any(attempt.phase != "done" for attempt in attempts):
+        return ""
+    if incident.l1_exhausted_at is not None:
+        return "over"
+    if reason.startswith("observing"):
+        return "observing"
+    if reason.startswith(("stopped", "stop asked")):
+        return "stopped"
+    # Another incident's attempt holds the lock: that ends without anybody.
+    return "" if reason.startswith("waits:") or reason.endswith(" right now") else "operator"
+
+
+def held_by(incident: Incident, handoffs: Sequence[Handoff]) -> str:
+    """Who has it, empty when nobody said so."""
+    last = handoffs[-1] if handoffs and incident.level > 1 else None
+    if last is not None and last.accepted_by and last.returned_at is None:
+        return f"{last.accepted_by} ({last.to})"
+    return incident.acknowledged_by or ""
+
+
 def row(store: Store, incident: Incident, now: datetime) -> IncidentRow:
     """One incident as a line of the table."""
     attempts = store.incidents.attempts(incident.id)
     handoffs = store.incidents.handoffs(incident.id)
     money: tuple[Money, ...] = impact(store, incident, now).money if incident.state != "resolved" else ()
+    last = handoffs[-1] if handoffs and incident.state != "resolved" and incident.level > 1 else None
+    unanswered = last.to if last is not None and last.accepted_at is None and last.returned_at is None else ""
+    obstacle = blocked(incident, attempts)
     return IncidentRow(
         id=incident.id,
         severity=incident.severity,
@@ -160,8 +209,11 @@ def row(store: Store, incident: Incident, now: datetime) -> IncidentRow:
         money=money,
         next_action=incident.next_action,
         next_at=incident.next_action_at,
-        needs_human=incident.state == "open" and incident.level > 1,
+        needs_human=bool(unanswered or obstacle) or (incident.state == "open" and incident.level > 1),
         status=status(incident, attempts, handoffs),
+        waits_for=unanswered,
+        held_by=held_by(incident, handoffs) if incident.state != "resolved" else "",
+        blocked=obstacle,
     )
 
 

@@ -310,7 +310,8 @@ class PayopsApp(App[None]):
             self.say(text, "information" if style in ("ok", "dim") else "error")
 
     def say(self, text: str, severity: Literal["information", "warning", "error"]) -> None:
-        """A short notice in the corner."""
+        """A short notice in the corner; it takes the place of the one before."""
+        self.clear_notifications()
         self.notify(ink.line(text, limit=300), severity=severity, markup=False, timeout=6)
 
     # --- palette

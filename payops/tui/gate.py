@@ -32,6 +32,8 @@ def _incident(action: Action, board: Board, row: IncidentRow | None) -> str:
         return f"Fix: stopped by {board.engine.stopped}; R resumes"
     if action.name in ("accept", "return") and row.level < 2:
         return f"{action.title}: {row.id} is at Level 1, nothing was handed over yet"
+    if action.name == "accept" and not row.waits_for:
+        return f"Accept: no handoff of {row.id} waits to be accepted"
     if action.name == "escalate" and row.level >= 4:
         return f"Escalate: {row.id} is at Level 4 already, there is no higher one"
     return ""
@@ -41,10 +43,23 @@ def advice(row: IncidentRow) -> tuple[str, tuple[str, ...]]:
     """What a person should know to do about `row`: a sentence, and the actions that come next."""
     if row.state == "resolved":
         return "Closed. Nothing to do.", ()
+    if row.waits_for:
+        return f"A person is needed as {row.waits_for}:", ("accept", "return")
     if row.needs_human and row.level >= 2:
-        return "A person is needed:", ("accept", "return")
+        return "A person is needed:", ("escalate", "ack", "note")
     if row.needs_human:
-        return "A person is needed:", ("fix", "escalate", "ack")
+        return _BLOCKED.get(row.blocked, ("A person is needed:", ("fix", "escalate", "ack")))
     if row.state == "acknowledged":
         return "Somebody has it:", ("resolve", "escalate", "note")
     return "payops is on it, no key is needed. To step in:", ("fix", "escalate")
+
+
+_BLOCKED: dict[str, tuple[str, tuple[str, ...]]] = {
+    "observing": (
+        "payops only observes here: f shows what it would do; arm it, or",
+        ("escalate", "fix"),
+    ),
+    "stopped": ("payops is stopped, nothing acts:", ("resume", "escalate")),
+    "operator": ("Level 1 waits for your decision:", ("fix", "escalate", "ack")),
+    "over": ("Level 1 is over, a person is needed:", ("escalate", "fix", "ack")),
+}

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
 
-from payops.domain.money import Money
+from payops.domain.money import Money, minor_digits
 from payops.engine.board import IncidentRow
 
 UNKNOWN = "–"
@@ -91,6 +91,22 @@ def plural(n: int, one: str, many: str = "") -> str:
 def money(amounts: Sequence[Money]) -> str:
     """Amounts per currency, never added up across them; empty when there is none."""
     return " + ".join(str(amount) for amount in amounts)
+
+
+def fewer(amounts: Sequence[Money], width: int) -> str:
+    """As many amounts as fit into `width`, how many more there are, and no number cut: `475.54 USD +2`."""
+    for shown in range(len(amounts), 0, -1):
+        rest = f" +{len(amounts) - shown}" if shown < len(amounts) else ""
+        text = money(amounts[:shown]) + rest
+        if len(text) <= width:
+            return text
+    if not amounts:
+        return ""
+    first = amounts[0]
+    rest = f" +{len(amounts) - 1}" if len(amounts) > 1 else ""
+    whole = first.amount_minor // 10 ** minor_digits(first.currency)
+    text = f"{whole:,} {first.currency}{rest}"
+    return text if len(text) <= width else f"{whole / 1e6:,.0f} M {first.currency}{rest}"
 
 
 _SHORT: dict[str, str] = {

@@ -106,6 +106,7 @@ WAITING = IncidentRow(
     next_at=NOW + timedelta(minutes=28),
     needs_human=True,
     status="waits for backend-coordinator",
+    waits_for="backend-coordinator",
 )
 WORKING = replace(
     WAITING,
@@ -120,6 +121,7 @@ WORKING = replace(
     next_at=NOW + timedelta(seconds=30),
     needs_human=False,
     status="fixing, attempt 1 of 2",
+    waits_for="",
 )
 HEALTHY = Board(
     at=NOW,
@@ -218,8 +220,8 @@ BROKEN = replace(
 )
 STOPPED = replace(
     BUSY,
-    headline="STOPPED by ana at 2026-01-15T14:01:00Z: provider asked us to. No remedy acts; press R to resume.",
-    engine=replace(ENGINE, stopped="ana at 2026-01-15T14:01:00Z: provider asked us to"),
+    headline="STOPPED by ana at 14:01 UTC: provider asked us to. No remedy acts; press R to resume.",
+    engine=replace(ENGINE, stopped="ana at 14:01 UTC: provider asked us to"),
 )
 VIEW_ONLY = replace(
     BUSY, operator=None, view_only="no operator: start with --operator NAME or set PAYOPS_OPERATOR"

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from rich.cells import cell_len
 from textual.content import Content
 
+from payops.domain.money import Money
 from payops.engine.board import Board, IncidentRow
 
 from .. import ink
 from ..gate import advice
 from ..keymap import shown_keys
-from ..words import Times, money, status
+from ..words import Times, fewer, status
 
 
 def selected(board: Board | None, row: IncidentRow | None, times: Times, width: int) -> list[Content]:
@@ -20,17 +24,36 @@ def selected(board: Board | None, row: IncidentRow | None, times: Times, width: 
     what = ink.join(
         (ink.own(" "), ink.said(row.id, "strong"), ink.own("  "), ink.said(row.title, "strong", limit=300))
     )
-    facts = [status(row, times, board.at)]
-    if row.money:
-        facts.append(f"{money(row.money)} at risk")
+    facts = []
     if row.next_action and row.next_at and row.state != "resolved":
         facts.append(f"{times.minute(row.next_at, board.at)}: {ink.line(row.next_action)}")
     if row.owner:
         facts.append(f"owner {ink.line(row.owner, limit=24)}")
     facts.append(f"opened {times.moment(row.opened_at, board.at)}")
 
-    how = ink.join((ink.own(" "), ink.join((ink.said(fact, limit=300) for fact in facts), "  ·  ")))
-    return [ink.fit(line, width) for line in (what, how, looking(row) if board.view_only else keys(row))]
+    how = facts_line(ink.line(status(row, times, board.at)), row.money, facts, width)
+    return [
+        ink.fit(line, width) for line in (what, how, looking(row) if board.view_only else keys(row, width))
+    ]
+
+
+def facts_line(
+    how: str, at_risk: Sequence[Money], facts: Sequence[str], width: int, style: ink.Style = ""
+) -> Content:
+    """How it stands, then the money, then as many facts as fit: a number is shown whole or not at all."""
+    between = "  ·  "
+    most = width if width >= 110 else 26
+    shown = [f"{fewer(at_risk, most)} at risk"] if at_risk else []
+    room = width - 1 - sum(cell_len(fact) + len(between) for fact in shown)
+    parts = [ink.fit(ink.said(how, style, limit=300), room)]
+    room -= parts[0].cell_length
+    for fact in facts:
+        cells = cell_len(ink.line(fact)) + len(between)
+        if cells > room:
+            break
+        shown.append(fact)
+        room -= cells
+    return ink.join((ink.own(" "), ink.join((*parts, *(ink.said(fact) for fact in shown)), between)))
 
 
 def looking(row: IncidentRow) -> Content:
@@ -42,13 +65,15 @@ def looking(row: IncidentRow) -> Content:
     )
 
 
-def keys(row: IncidentRow, more: tuple[str, ...] = ("open",)) -> Content:
-    """What to press, as a sentence."""
+def keys(row: IncidentRow, width: int, more: tuple[str, ...] = ("open",)) -> Content:
+    """What to press, as a sentence; keys that do not fit stay in the key bar."""
     sentence, names = advice(row)
     table = shown_keys()
     parts = [ink.own(f" {sentence}", "bad" if row.needs_human else "")]
     for name in (*names, *more):
         key, title = table[name]
+        if sum(part.cell_length for part in parts) + len(key) + len(title) + 3 > width:
+            break
         parts += [ink.own("  "), ink.own(key, "key"), ink.own(f" {title.lower()}")]
     return ink.join(parts)
 

@@ -108,9 +108,11 @@ def sparkline(card: AccountCard, width: int) -> list[Content]:
 def backlog(card: AccountCard) -> Content:
     """What the provider sent and we do not have or have not done."""
     waits: Backlog = card.backlog
+    # What the provider sent is known only once its history is read.
+    reading = card.state in ("loading", "backfilling")
     parts = [
-        _waiting(waits.undelivered, "undelivered"),
-        _waiting(waits.missing, "missing"),
+        _waiting(None if reading else waits.undelivered, "undelivered"),
+        _waiting(None if reading else waits.missing, "missing"),
         _waiting(waits.unprocessed, "unprocessed"),
     ]
     if waits.dead:

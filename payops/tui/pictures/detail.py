@@ -14,8 +14,9 @@ from payops.domain.roles import LEVEL_NAMES
 from payops.engine.board import IncidentDetail, IncidentRow, PlanView
 
 from .. import ink
-from ..words import UNKNOWN, Times, money, status
+from ..words import UNKNOWN, Times, status
 from . import plan as plan_picture
+from .below import facts_line
 from .table import STATE_GLYPHS
 
 MAX_TIMELINE = 300
@@ -52,14 +53,14 @@ def head(row: IncidentRow, times: Times, near: datetime, width: int) -> list[Con
         f"opened {times.moment(row.opened_at, near)}",
     ]
     second = ink.join((ink.own(" "), ink.join((ink.said(fact, "dim") for fact in facts), "  ·  ")))
-    third = [ink.said(status(row, times, near), "bad" if row.needs_human else "")]
-    if row.money:
-        third.append(ink.said(f"{money(row.money)} at risk"))
-    if row.owner:
-        third.append(ink.said(f"owner {row.owner}"))
-    return [
-        ink.fit(line, width) for line in (first, second, ink.join((ink.own(" "), ink.join(third, "  ·  "))))
-    ]
+    third = facts_line(
+        ink.line(status(row, times, near)),
+        row.money,
+        [f"owner {row.owner}"] if row.owner else [],
+        width,
+        "bad" if row.needs_human else "",
+    )
+    return [ink.fit(line, width) for line in (first, second, third)]
 
 
 def left(
@@ -165,6 +166,8 @@ def _attempt(attempt: FixAttempt, times: Times, near: datetime) -> list[Content]
         outcome, style = f"… {attempt.phase}", "watch"
         if attempt.verify_until:
             outcome += f" until {times.moment(attempt.verify_until, near)}"
+    elif attempt.effect == "read" and attempt.outcome == "succeeded":
+        outcome, style = f"○ looked, changed nothing {times.moment(attempt.ended_at, near)}", "dim"
     else:
         outcome, style = f"✖ {attempt.outcome.replace('_', ' ')}", "bad"
     first = ink.join(

@@ -19,17 +19,16 @@ EFFECTS: dict[str, str] = {
 
 
 def lines(view: PlanView) -> list[Content]:
-    """The plan, or the reason there is none, and whether it would be carried out."""
+    """Whether it would be carried out, and the plan or the reason there is none."""
     drawn: list[Content] = []
+    refusal = view.refusal
+    if refusal is not None:
+        waits = " It waits and uses up no attempt." if refusal.waits else ""
+        drawn.append(ink.join((ink.own("Refused: ", "watch"), ink.told(refusal.reason), ink.own(waits))))
+    if not view.would_act and view.why_not and not (refusal is not None and view.why_not == refusal.reason):
+        drawn += [ink.join((ink.own("Would not act: ", "watch"), ink.told(view.why_not))), ink.own("")]
     if view.plan is not None:
         drawn += _plan(view.plan)
-    elif view.refusal is not None:
-        waits = " It waits and uses up no attempt." if view.refusal.waits else ""
-        drawn.append(ink.join((ink.own("Refused: ", "watch"), ink.told(view.refusal.reason), ink.own(waits))))
-    if view.would_act:
-        return drawn
-    if view.why_not and not (view.refusal is not None and view.why_not == view.refusal.reason):
-        drawn += [ink.own(""), ink.join((ink.own("Would not act: ", "watch"), ink.told(view.why_not)))]
     return drawn
 
 

@@ -10,7 +10,7 @@ from textual.content import Content
 from payops.engine.board import Board, IncidentRow
 
 from .. import ink
-from ..words import Times, money, plural, short_status, status
+from ..words import Times, fewer, plural, short_status, status
 
 MAX_ROWS = 500
 WIDE = 105
@@ -51,9 +51,8 @@ def columns(board: Board, times: Times, width: int) -> tuple[Column, ...]:
             Column("state", 13, lambda row: row.state),
             Column("account", max(7, account), lambda row: row.account),
         ]
-        tail.insert(
-            0, Column("money at risk", 26 if width >= 130 else 16, lambda row: money(row.money), right=True)
-        )
+        cells = 26 if width >= 130 else 16
+        tail.insert(0, Column("money at risk", cells, lambda row: fewer(row.money, cells), right=True))
     room = width - 2 - sum(column.width + len(GAP) for column in (*fixed, *tail)) - len(GAP)
     # The phrase that says how it stands is the one that must not be cut; the full title is below the table.
     told = min(46, room // 2) if wide else min(32, room * 56 // 100)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, cast
 
 from textual import events
+from textual.containers import ScrollableContainer
 from textual.screen import ModalScreen, Screen
 
 from payops.clock import monotonic_s
@@ -20,6 +21,19 @@ if TYPE_CHECKING:
 
 GRACE_S = 0.5
 """A confirmation ignores keys for this long: a key pressed for something else must not confirm it."""
+
+
+def scroll(area: ScrollableContainer, key: str) -> bool:
+    """Scroll a modal's text when `key` is one of those that do; whether it was."""
+    if key in ("home", "end"):
+        (area.scroll_home if key == "home" else area.scroll_end)(animate=False)
+        return True
+    page = max(1, area.size.height - 1)
+    by = {"up": -1, "down": 1, "pageup": -page, "pagedown": page}.get(key)
+    if by is None:
+        return False
+    area.scroll_relative(y=by, animate=False)
+    return True
 
 
 class Inked(Screen[None]):

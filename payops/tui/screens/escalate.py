@@ -5,7 +5,7 @@ from __future__ import annotations
 from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import Binding
-from textual.containers import VerticalScroll
+from textual.containers import Vertical, VerticalScroll
 from textual.widgets import TextArea
 
 from payops.domain.roles import LEVEL_NAMES
@@ -15,7 +15,7 @@ from payops.text import safe_text
 from .. import ink
 from ..messages import DraftArrived, Failed
 from ..widgets.line import Block, Line
-from .base import Inked, Modal
+from .base import Inked, Modal, scroll
 
 FIELDS: dict[str, str] = {
     "problem": "what is wrong, where, since when",
@@ -28,7 +28,7 @@ LIMIT = 2000
 
 
 class EscalateScreen(Inked):
-    """The form. What was typed survives leaving it without sending."""
+    """The form. What was typed survives leaving it without sending; what was not is prefilled anew."""
 
     BINDINGS = [
         Binding("escape", "back", "Back", priority=True),
@@ -39,6 +39,7 @@ class EscalateScreen(Inked):
         super().__init__()
         self._row = row
         self._draft: HandoffDraft | None = None
+        self._prefilled: dict[str, str] = {}
 
     def compose(self) -> ComposeResult:
         yield Block(id="what")
@@ -104,7 +105,8 @@ class EscalateScreen(Inked):
         for name in FIELDS:
             area = self.query_one(f"#field-{name}", TextArea)
             area.disabled = False
-            area.text = kept.get(name, safe_text(getattr(draft, name), limit=LIMIT))
+            self._prefilled[name] = safe_text(getattr(draft, name), limit=LIMIT)
+            area.text = kept.get(name, self._prefilled[name])
         self.query_one("#field-problem").focus()
 
     @on(Failed)
@@ -145,7 +147,10 @@ class EscalateScreen(Inked):
 
     def action_back(self) -> None:
         if self._draft is not None:
-            self.payops.kept_drafts[self._row.id] = self._values()
+            # What nobody touched is drawn anew from the facts next time: kept, it would be stale by then.
+            self.payops.kept_drafts[self._row.id] = {
+                name: text for name, text in self._values().items() if text != self._prefilled[name].strip()
+            }
         self.dismiss()
 
 
@@ -159,9 +164,10 @@ class PreviewModal(Modal):
         self._form, self._row, self._draft, self._values = form, row, draft, values
 
     def compose(self) -> ComposeResult:
-        with VerticalScroll(classes="box", can_focus=False):
+        with Vertical(classes="box"):
             yield Block(id="what")
-            yield Block(id="plan")
+            with VerticalScroll(id="plan-scroll", can_focus=False):
+                yield Block(id="plan")
             yield Block(id="prompt")
 
     def on_mount(self) -> None:
@@ -187,9 +193,11 @@ class PreviewModal(Modal):
                 ink.join(
                     (
                         ink.own("y", "key"),
-                        ink.own(" send exactly this   "),
+                        ink.own(" send exactly this  ·  "),
                         ink.own("esc", "key"),
-                        ink.own(" back to the form"),
+                        ink.own(" back to the form  ·  "),
+                        ink.own("up down", "key"),
+                        ink.own(" scroll"),
                     )
                 )
             ]
@@ -198,11 +206,10 @@ class PreviewModal(Modal):
     def on_key(self, event: events.Key) -> None:
         event.stop()
         event.prevent_default()
-        box = self.query_one(".box", VerticalScroll)
         if event.key == "escape":
             self.dismiss()
-        elif event.key in ("up", "down"):
-            box.scroll_relative(y=-1 if event.key == "up" else 1, animate=False)
+        elif scroll(self.query_one("#plan-scroll", VerticalScroll), event.key):
+            return
         elif event.key == "y" and not self.in_grace():
             self.dismiss()
             self._form.send(self._values)

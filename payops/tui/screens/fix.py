@@ -13,9 +13,7 @@ from ..messages import Failed, PlanArrived
 from ..pictures import plan as picture
 from ..widgets.line import Block
 from ..words import money, plural
-from .base import Modal
-
-SCROLL = {"up": -1, "down": 1, "pageup": -10, "pagedown": 10}
+from .base import Modal, scroll
 
 
 class FixModal(Modal):
@@ -26,6 +24,8 @@ class FixModal(Modal):
         self._row = row
         self._view: PlanView | None = None
         self._typed = ""
+        self._asked = False
+        """It was asked for although it cannot act."""
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="box"):
@@ -74,6 +74,13 @@ class FixModal(Modal):
     def _confirmable(self) -> bool:
         return self._view is not None and self._view.would_act and self._view.plan is not None
 
+    def _obstacle(self) -> str:
+        """Why there is nothing to confirm."""
+        view = self._view
+        if view is None:
+            return "there is no plan yet"
+        return view.why_not or (view.refusal.reason if view.refusal else "there is no plan")
+
     def _prompt(self) -> None:
         lines = []
         view = self._view
@@ -95,6 +102,10 @@ class FixModal(Modal):
                 )
             else:
                 lines.append(ink.join((ink.own("y", "key"), ink.own(" do exactly this"))))
+        elif self._asked:
+            lines.append(
+                ink.join((ink.own("✖ Cannot be done: ", "bad"), ink.told(self._obstacle(), limit=400)))
+            )
         lines.append(ink.join((ink.own("esc", "key"), ink.own(" close, nothing is done"))))
         self.query_one("#prompt", Block).show_lines(lines)
 
@@ -103,10 +114,14 @@ class FixModal(Modal):
         event.prevent_default()
         if event.key == "escape":
             self.dismiss()
-        elif event.key in SCROLL:
-            self.query_one("#plan-scroll", VerticalScroll).scroll_relative(y=SCROLL[event.key], animate=False)
-        elif self._confirmable() and not self.in_grace():
-            self._confirm(event)
+        elif scroll(self.query_one("#plan-scroll", VerticalScroll), event.key):
+            return
+        elif self._confirmable():
+            if not self.in_grace():
+                self._confirm(event)
+        elif event.key in ("y", "enter"):
+            self._asked = True
+            self._prompt()
 
     def _confirm(self, event: events.Key) -> None:
         view = self._view

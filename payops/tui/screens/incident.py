@@ -82,12 +82,14 @@ class IncidentScreen(WorkScreen):
             self.query_one("#alerts", Block).show_lines(header.alerts(board, app.view(), width))
             near = board.at if board else self._row.opened_at
             self.query_one("#head", Line).show(ink.lines(detail.head(self._row, app.times, near, width)))
-            advice = below.looking(self._row) if board and board.view_only else below.keys(self._row, ())
+            advice = (
+                below.looking(self._row) if board and board.view_only else below.keys(self._row, width, ())
+            )
             self.query_one("#advice", Line).show(ink.fit(advice, width))
             self.query_one("#result", Block).show_lines(
-                [ink.fit(app.last_result, width)] if app.last_result else []
+                [ink.fit(app.last_result, 3 * width - 3)] if app.last_result else []
             )
-            self.query_one(KeyBar).show_keys(self.possible, width)
+            self.query_one(KeyBar).show_keys(self.possible, width, only=self._row.state == "resolved")
             self._show_body()
         if changed:
             self._read()

@@ -60,7 +60,7 @@ class MainScreen(WorkScreen):
             self.query_one("#columns", Line).show(table.header(board, times, width - 1))
             self.query_one(IncidentTable).show(table.lines(board, times, width - 1))
             self.query_one("#result", Block).show_lines(
-                [ink.fit(app.last_result, width)] if app.last_result else []
+                [ink.fit(app.last_result, 3 * width - 3)] if app.last_result else []
             )
             self._show_selected()
             left = width * 45 // 100 if width >= WIDE else width
@@ -80,7 +80,9 @@ class MainScreen(WorkScreen):
         self.query_one("#selected", Line).show(
             ink.lines(below.selected(app.shown, row, app.times, self.size.width))
         )
-        self.query_one(KeyBar).show_keys(self.possible, self.size.width)
+        self.query_one(KeyBar).show_keys(
+            self.possible, self.size.width, only=row is not None and row.state == "resolved"
+        )
 
     @on(IncidentTable.Moved)
     def _moved(self) -> None:

@@ -21,12 +21,15 @@ class KeyBar(Line):
         self._names = tuple(names)
         self._spans: list[tuple[int, int, str]] = []
 
-    def show_keys(self, possible: Callable[[str], bool], width: int) -> None:
-        """`possible(name)` says whether an action can be asked for now; those that can have the first claim to room."""
+    def show_keys(self, possible: Callable[[str], bool], width: int, *, only: bool = False) -> None:
+        """`possible(name)` says whether an action can be asked for now; those that can have the first claim to room.
+
+        `only` leaves the others out.
+        """
         table = shown_keys()
         room = width - 1 - sum(self._cells(*table[name]) for name in ALWAYS)
         chosen: set[str] = set()
-        for name in (*filter(possible, self._names), *self._names):
+        for name in (*filter(possible, self._names), *(() if only else self._names)):
             cells = self._cells(*table[name])
             if name not in chosen and cells <= room:
                 chosen.add(name)
