@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from payops.config import Settings, parse
 from payops.domain.errors import UsageError
 from payops.domain.roles import OPERATOR_ROLES
+from payops.simulator import account as where
 from payops.simulator.keys import credentials
-from payops.simulator.scenario import OPERATORS, OWN_ENDPOINT, Scenario
-from payops.text import did_you_mean
+from payops.simulator.scenario import OPERATORS, Scenario
 
 PUBLIC = "https://{provider}.sim"
 REMEDIES = ("enable-endpoint", "resend-missing", "switch-credential", "diagnose")
@@ -19,9 +19,7 @@ REMEDIES = ("enable-endpoint", "resend-missing", "switch-credential", "diagnose"
 
 def public_url(provider: str, account: str, endpoint: str) -> str:
     """Where an endpoint is reached from the provider's side of the simulated world."""
-    if endpoint != OWN_ENDPOINT:
-        return f"https://shop.sim/webhooks/{endpoint}"
-    return f"{PUBLIC.format(provider=provider)}/webhooks/{account}"
+    return where.public_url(PUBLIC.format(provider=provider), account, endpoint)
 
 
 def world_settings(
@@ -92,15 +90,3 @@ def secret_of(secrets: Mapping[str, str], reference: str) -> str:
         return secrets[reference]
     except KeyError:
         raise UsageError(f"{reference}: the simulated world knows no such secret") from None
-
-
-def check_rules(scenario: Scenario, rule_ids: Sequence[str]) -> None:
-    """Refuse a scenario that expects or acts on a rule that does not exist."""
-    named = [("expect", i, line.rule) for i, line in enumerate(scenario.expect)]
-    named += [("actions", i, action.rule) for i, action in enumerate(scenario.actions)]
-    for section, index, rule in named:
-        if rule is not None and rule not in rule_ids:
-            raise UsageError(
-                f"scenario {scenario.name!r}: {section}[{index}].rule: no rule {rule!r}"
-                f"{did_you_mean(rule, rule_ids)}; known: {', '.join(sorted(rule_ids))}"
-            )

@@ -14,7 +14,7 @@ from payops.domain.policy import DEFAULT_ACK, Policy, Step, parse_policy, route
 from payops.domain.roles import LEVEL_NAMES
 from payops.signals import SignalSet
 from payops.signals.impact import impact
-from payops.signals.words import spoken
+from payops.signals.words import plural, spoken
 from payops.store import Store
 from payops.text import safe_line
 
@@ -82,7 +82,7 @@ def problem(incident: Incident, now: datetime) -> str:
         told = [f"{why.term} is {_value(why.value)}" for why in incident.why]
     because = f": {'; '.join(told)}" if told else ""
     return (
-        f"{incident.title}. Opened at {_at(incident.opened_at)}, {incident.severity}, open for "
+        f"{incident.title}. Opened at {_at(incident.opened_at)}, {incident.severity}, "
         f"{_age(now - incident.opened_at)}{because}."
     )
 
@@ -105,9 +105,12 @@ def impact_sentence(store: Store, incident: Incident, now: datetime) -> str:
     since = f" since {_at(hurt.since)}" if hurt.since else ""
     if hurt.payments is None and not hurt.money:
         return f"Unknown how many payments are hurt{since}: {hurt.method}."
-    who = f"{hurt.payments} payments" if hurt.payments is not None else "Payments"
-    customers = f" of {hurt.customers} customers" if hurt.customers else ""
-    return f"{who}{customers} worth {amounts(hurt.money)}{since}; counted so: {hurt.method}."
+    if hurt.payments == 0 and not hurt.money:
+        return f"No payment is known to be hurt{since}; counted so: {hurt.method}."
+    who = plural(hurt.payments, "payment") if hurt.payments is not None else "Payments"
+    customers = f" of {plural(hurt.customers, 'customer')}" if hurt.customers else ""
+    worth = f" worth {amounts(hurt.money)}" if hurt.money else ", amount not known,"
+    return f"{who}{customers}{worth}{since}; counted so: {hurt.method}."
 
 
 def gateway(
@@ -129,7 +132,7 @@ def gateway(
     if account is None or account.application_credential is None:
         parts.append("the application's key was not verified: application_credential is not configured")
     else:
-        parts.append("the application's key was not verified")
+        parts.append("the application's key was not verified: this version does not probe it")
     return "; ".join(parts) + "."
 
 
@@ -211,6 +214,8 @@ def _at(at: datetime) -> str:
 
 def _age(value: timedelta) -> str:
     minutes = int(value.total_seconds()) // 60
+    if minutes < 1:
+        return "opened just now"
     if minutes < 60:
-        return f"{minutes} min"
-    return f"{minutes // 60} h {minutes % 60} min"
+        return f"open for {minutes} min"
+    return f"open for {minutes // 60} h {minutes % 60} min"

@@ -10,6 +10,7 @@ from payops.domain.events import Endpoint, WebhookEvent
 from payops.domain.gaps import worth
 from payops.domain.incidents import Outcome
 from payops.domain.plans import Plan, Refusal
+from payops.signals.words import plural
 
 from . import resending
 from .endpoints import at_provider, reachable
@@ -83,7 +84,7 @@ class EnableEndpoint:
             return Checked(True, f"the provider says {endpoint.endpoint_id} is enabled")
         left = resending.still_missing(context, endpoint, plan, journal)
         if left:
-            return Checked(False, f"{len(left)} events have not arrived")
+            return Checked(False, f"{plural(len(left), 'event')} did not arrive")
         return Checked(
             True, f"{endpoint.endpoint_id} is enabled at the provider and nothing is missing in our inbox"
         )

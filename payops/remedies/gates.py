@@ -12,6 +12,7 @@ from payops.domain.incidents import FixAttempt, Incident
 from payops.domain.plans import EFFECTS, Effect, Plan
 from payops.domain.policy import RemedyPolicy
 from payops.signals.arming import armed_remedies
+from payops.signals.words import plural
 from payops.store import Store
 
 HOUR = timedelta(hours=1)
@@ -70,7 +71,7 @@ def limits(
     last_hour = [attempt for attempt in recent if now - attempt.started_at < HOUR]
     if bounds.per_hour is not None and len(last_hour) >= bounds.per_hour:
         return Obstacle(
-            f"{remedy.id} was tried {len(last_hour)} times on {account.name} within the hour", True
+            f"{remedy.id} was tried {plural(len(last_hour), 'time')} on {account.name} within the hour", True
         )
     others = [attempt for attempt in recent if attempt.incident_id != incident.id]
     cooling = max((a.started_at for a in others if now - a.started_at < bounds.cooldown), default=None)
@@ -114,7 +115,9 @@ def against_plan(
     """Blast radius, money, and whether the plan fits into the time Level 1 has."""
     bounds = remedy.limits
     if bounds.max_targets is not None and plan.targets > bounds.max_targets:
-        return Obstacle(f"{plan.targets} targets, more than the limit of {bounds.max_targets}", True)
+        return Obstacle(
+            f"{plural(plan.targets, 'target')}, more than the limit of {bounds.max_targets}", True
+        )
     if bounds.max_amount_minor is not None:
         over = next((money for money in plan.money if money.amount_minor > bounds.max_amount_minor), None)
         if over is not None:

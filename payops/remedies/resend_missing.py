@@ -6,6 +6,7 @@ from payops.clock import to_epoch
 from payops.domain.events import Endpoint
 from payops.domain.gaps import worth
 from payops.domain.plans import Plan, Refusal
+from payops.signals.words import plural
 
 from . import resending
 from .endpoints import at_provider, reachable
@@ -71,7 +72,7 @@ class ResendMissing:
         endpoint = _stored(context, plan)
         left = resending.still_missing(context, endpoint, plan, journal) if endpoint else []
         if left or endpoint is None:
-            return Checked(False, f"{len(left)} events have not arrived")
+            return Checked(False, f"{plural(len(left), 'event')} did not arrive")
         return Checked(True, "every event of the plan is in our inbox")
 
 

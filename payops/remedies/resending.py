@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 from payops.clock import from_epoch, to_epoch
 from payops.domain.errors import ProviderError
 from payops.domain.events import Endpoint, WebhookEvent
-from payops.domain.gaps import amounts, worth
+from payops.domain.gaps import amounts, paid, worth
 from payops.domain.incidents import Outcome
 from payops.domain.plans import Plan
 from payops.signals.webhooks import subscribed
+from payops.signals.words import be, plural
 
 from .journal import Done, Journal, Lost, Rejected, Unanswered, Written, write
 from .results import Applied, Context, Ended, Result, Unknown, Waiting
@@ -65,7 +67,7 @@ def sentence(events: Sequence[WebhookEvent]) -> str:
         return "resend nothing: every listed event is in our inbox"
     first, last = (each.created_at.strftime("%H:%M:%S") for each in (events[0], events[-1]))
     return (
-        f"resend {len(events)} events generated {first} to {last} UTC and not in our inbox "
+        f"resend {plural(len(events), 'event')} generated {first} to {last} UTC and not in our inbox "
         f"({amounts(worth(events))}), oldest first: one as a canary, the others once it has arrived"
     )
 
@@ -136,7 +138,7 @@ def summary(journal: Journal) -> str:
     total, sent, refused = journal.get("total", 0), journal.get("sent", 0), journal.get("not_resendable", [])
     if not total:
         return "every listed event is in our inbox: nothing to resend"
-    parts = [f"resent {sent} of {total} events"]
+    parts = [f"resent {sent} of {plural(total, 'event')}"]
     if refused:
         shown = ", ".join(f"{event_id} ({code})" for event_id, code in refused[:3])
         parts.append(f"{len(refused)} not resendable here: {shown}{'…' if len(refused) > 3 else ''}")
@@ -147,7 +149,8 @@ def _closing(journal: Journal) -> str:
     """`summary` once nothing is left to send."""
     sent, refused = int(journal.get("sent", 0)), len(journal.get("not_resendable", []))
     alone = int(journal.get("total", 0)) - sent - refused
-    return f"{summary(journal)}{f'; {alone} arrived by themselves' if alone > 0 else ''}"
+    itself = "itself" if alone == 1 else "themselves"
+    return f"{summary(journal)}{f'; {alone} arrived by {itself}' if alone > 0 else ''}"
 
 
 def _list(
@@ -164,10 +167,25 @@ def _list(
     new = _behind(journal, missing(context, endpoint, _start(plan), complete))
     total = int(journal.get("total", 0)) + len(new)
     if context.max_targets is not None and total > context.max_targets:
-        said = f"{total} events are missing, more than the limit of {context.max_targets}: a person decides"
+        said = f"{plural(total, 'event')} {be(total)} missing, more than the limit of {context.max_targets}: a person decides"
         return Ended("refused", said)
-    journal.keep(until=complete, total=total)
+    journal.keep(until=complete, total=total, listed=_with(journal.get("listed"), new))
     return None
+
+
+def _with(listed: dict[str, Any] | None, new: list[WebhookEvent]) -> dict[str, Any] | None:
+    """What the attempt found missing so far: it says how much the incident hurt once all of it has arrived."""
+    if not new:
+        return listed
+    money = dict(listed["money"]) if listed else {}
+    for each in worth(new):
+        money[each.currency] = money.get(each.currency, 0) + each.amount_minor
+    return {
+        "events": len(new) + (listed["events"] if listed else 0),
+        "payments": len(paid(new)) + (listed["payments"] if listed else 0),
+        "money": money,
+        "oldest": listed["oldest"] if listed else to_epoch(new[0].created_at),
+    }
 
 
 def _behind(journal: Journal, events: list[WebhookEvent]) -> list[WebhookEvent]:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
+from payops.clock import from_epoch
 from payops.domain.gaps import paid, worth
-from payops.domain.incidents import Impact, Incident
+from payops.domain.incidents import FixAttempt, Impact, Incident
 from payops.domain.money import Money, totals
 from payops.domain.plans import plan_of
 from payops.domain.stripe_events import EVENT_TYPES
@@ -13,7 +16,8 @@ from payops.store import FirstAttempt, Store
 
 from .onset import onset
 from .success import baseline
-from .webhooks import GRACE
+from .webhooks import GRACE, OURS, RECEIVER
+from .words import be, per_cent, plural
 
 MOST = 5_000
 
@@ -31,7 +35,7 @@ def impact(store: Store, incident: Incident, now: datetime) -> Impact:
             None,
             None,
             method="payops's monitor credential sees nothing while this lasts; payments go through the "
-            "application's own key, which was not verified",
+            "application's own key, which was not verified: this version does not probe it",
         )
     return Impact(incident.opened_at, None, None, method="this kind of incident has no count of payments")
 
@@ -59,8 +63,8 @@ def _failures(store: Store, incident: Incident, end: datetime) -> Impact:
         payments=beyond,
         customers=len({attempt.customer for attempt in lost if attempt.customer}) or None,
         money=_share(lost, beyond, failed),
-        method=f"{at_least}{failed} of {n} first attempts failed, {1 - expected.share:.1%} of them expected from the "
-        f"{expected.n} of the day before; the onset is the minute from which failures ran above that; customers are "
+        method=f"{at_least}{failed} of {plural(n, 'first attempt')} failed, {per_cent(1 - expected.share)} of them expected "
+        f"from the {expected.n} of the day before; the onset is the minute from which failures ran above that; customers are "
         "all who failed",
     )
 
@@ -78,37 +82,78 @@ def _share(lost: list[FirstAttempt], beyond: int, failed: int) -> tuple[Money, .
 
 
 def _gap(store: Store, incident: Incident, end: datetime) -> Impact:
-    """Paid purchases whose events are missing; after a resend, those the plan was to bring."""
-    plans = [plan_of(attempt.plan) for attempt in store.incidents.attempts(incident.id)]
-    resent = max((plan for plan in plans if plan.money), key=lambda plan: plan.targets, default=None)
-    since = store.inbox.first_verified_at(incident.account)
-    feed = store.facts.feed(incident.account, "events")
-    if incident.state == "resolved" and resent is not None:
+    """Paid purchases whose events are missing or had to be resent; unknown of an endpoint that is not ours."""
+    if incident.labels.get(RECEIVER, OURS) != OURS:
         return Impact(
             incident.opened_at,
             None,
             None,
-            resent.money,
-            f"{resent.targets} calls were planned to bring the missing events; their paid purchases are summed once",
+            method="the endpoint is not payops's own, and what the application behind it received cannot be seen "
+            "from here",
         )
+    before = max((_listed(a) for a in store.incidents.attempts(incident.id)), key=_size, default=_NOTHING)
+    since = store.inbox.first_verified_at(incident.account)
+    feed = store.facts.feed(incident.account, "events")
     if since is None or feed is None or feed.data_as_of is None:
+        if before.events:
+            return _as_listed(incident, before, "how many are missing now cannot be told")
         return Impact(
             incident.opened_at,
             None,
             None,
             method="nothing was received here yet, so what is missing cannot be told",
         )
-    events = store.facts.missing_events(
-        incident.account, _types(store, incident.account), since, min(end - GRACE, feed.data_as_of)
-    )
+    until = min(end - GRACE, feed.data_as_of)
+    left = store.facts.missing_events(incident.account, _types(store, incident.account), since, until)
+    if before.events > len(left):
+        return _as_listed(incident, before, f"{len(left)} still missing at {until:%H:%M:%S} UTC")
     return Impact(
-        since=events[0].created_at if events else incident.opened_at,
-        payments=len(paid(events)),
+        since=left[0].created_at if left else incident.opened_at,
+        payments=len(paid(left)),
         customers=None,
-        money=worth(events),
-        method=f"{len(events)} events the provider lists are not in our inbox; each paid purchase among them is "
-        "counted once",
+        money=worth(left),
+        method=f"{plural(len(left), 'event')} the provider lists {be(len(left))} not in our inbox; each paid "
+        "purchase among them is counted once",
     )
+
+
+def _as_listed(incident: Incident, before: _Listed, now: str) -> Impact:
+    """The harm an attempt found: it was done even when all of it has arrived since."""
+    return Impact(
+        since=before.oldest or incident.opened_at,
+        payments=before.payments,
+        customers=None,
+        money=before.money,
+        method=f"{plural(before.events, 'event')} {be(before.events, past=True)} not received in time, as attempt "
+        f"{before.attempt} listed them; {now}; each paid purchase is counted once",
+    )
+
+
+class _Listed(NamedTuple):
+    """What an attempt found missing; `payments` is None where it kept only its plan."""
+
+    attempt: int
+    events: int
+    payments: int | None
+    money: tuple[Money, ...]
+    oldest: datetime | None
+
+
+_NOTHING = _Listed(0, 0, None, (), None)
+
+
+def _size(listed: _Listed) -> int:
+    return listed.events
+
+
+def _listed(attempt: FixAttempt) -> _Listed:
+    kept = json.loads(attempt.progress).get("listed")
+    if isinstance(kept, dict):
+        money = tuple(Money(minor, currency) for currency, minor in kept["money"].items())
+        return _Listed(attempt.n, kept["events"], kept["payments"], money, from_epoch(kept["oldest"]))
+    plan = plan_of(attempt.plan)
+    events = plan.targets - int(plan.data.get("enable") is True)
+    return _Listed(attempt.n, events if plan.money else 0, None, plan.money, None)
 
 
 def _types(store: Store, account: str) -> tuple[str, ...]:

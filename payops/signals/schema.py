@@ -29,6 +29,8 @@ class Source:
     fields: Mapping[str, Field]
     stale_after_s: int
     """A row older than this is unknown."""
+    kept: tuple[str, ...] = ()
+    """Labels an incident keeps that rules and their tests do not speak of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +83,7 @@ SOURCES: dict[str, Source] = {
             {
                 "disabled": Field("bool", "the provider sends nothing to it"),
                 "present": Field("bool", "the provider knows an endpoint with the configured URL"),
+                "ours": Field("bool", "what is sent to it reaches payops's own receiver"),
                 "disabled_by_user": Field(
                     "bool", "a person switched it off; unknown where the provider does not tell"
                 ),
@@ -89,6 +92,7 @@ SOURCES: dict[str, Source] = {
                 ),
             },
             stale_after_s=900,
+            kept=("receiver",),
         ),
         Source(
             "webhooks",
@@ -109,6 +113,7 @@ SOURCES: dict[str, Source] = {
                 "received_15m": Field("int", "events received in the last 15 minutes"),
             },
             stale_after_s=900,
+            kept=("receiver",),
         ),
         Source(
             "credentials",

@@ -16,6 +16,10 @@ from .schema import SignalRow
 GRACE = timedelta(seconds=120)
 """A provider needs a moment to deliver; an event younger than this is not missing."""
 
+RECEIVER = "receiver"
+"""A label that incidents keep: who receives what is sent to the endpoint, `payops` or its `application`."""
+OURS = "payops"
+
 
 @dataclass(frozen=True, slots=True)
 class Missing:
@@ -62,6 +66,7 @@ def _labels(account: AccountSettings, endpoint: EndpointSettings) -> dict[str, s
         "mode": account.mode,
         "endpoint": endpoint.name,
         "topology": endpoint.topology,
+        RECEIVER: OURS if account.receives(endpoint) else "application",
     }
 
 
@@ -75,6 +80,7 @@ def endpoint_row(
     values: dict[str, Value | None] = {
         "present": None if seen_at is None else known is not None,
         "disabled": None if known is None else known.status == "disabled",
+        "ours": account.receives(endpoint),
         "disabled_by_user": None
         if known is None or known.disabled_reason is None
         else known.disabled_reason == "user",

@@ -26,11 +26,11 @@ def _success(values: Values) -> tuple[list[str], set[str]]:
     for name, span in (("5m", "5 min"), ("15m", "15 min"), ("1h", "1 h")):
         n, rate = values.get(f"n_{name}"), values.get(f"rate_{name}")
         if isinstance(n, int) and isinstance(rate, float):
-            windows.append(f"{_per_cent(rate)} of {n:,} first attempts in {span}")
+            windows.append(f"{per_cent(rate)} of {plural(n, 'first attempt')} in {span}")
     told = [f"accepted {', '.join(windows)}"] if windows else []
     expected = values.get("expected")
     if isinstance(expected, float):
-        told.append(f"expected {_per_cent(expected)}")
+        told.append(f"expected {per_cent(expected)}")
     evidence = values.get("evidence")
     if isinstance(evidence, float) and evidence >= 1.0:
         told.append(f"by chance alone less than once in {_days(30 * evidence)}, given the learned baseline")
@@ -44,7 +44,7 @@ def _webhooks(values: Values) -> tuple[list[str], set[str]]:
     missing, oldest = values.get("missing"), values.get("missing_oldest_s")
     if isinstance(missing, int):
         age = f", the oldest {oldest // 60} min old" if isinstance(oldest, int) and missing else ""
-        told.append(f"{missing:,} generated events are not in our inbox{age}")
+        told.append(f"{plural(missing, 'generated event')} {be(missing)} not in our inbox{age}")
     return told, {"missing", "missing_oldest_s"}
 
 
@@ -54,8 +54,10 @@ def _endpoints(values: Values) -> tuple[list[str], set[str]]:
         told.append("the provider reports it as disabled and sends nothing to it")
     missing = values.get("missing")
     if isinstance(missing, int) and missing:
-        told.append(f"{missing:,} generated events are not in our inbox")
-    return told, {"disabled", "missing"}
+        told.append(f"{plural(missing, 'generated event')} {be(missing)} not in our inbox")
+    if values.get("ours") is False:
+        told.append("what its application received is unknown to payops")
+    return told, {"disabled", "missing", "ours"}
 
 
 def _credentials(values: Values) -> tuple[list[str], set[str]]:
@@ -76,8 +78,21 @@ _SPEAKERS = {
 }
 
 
-def _per_cent(share: float) -> str:
+def per_cent(share: float) -> str:
+    """A share of 0..1 as `45.0 %`."""
     return f"{100 * share:.1f} %"
+
+
+def plural(count: int, noun: str) -> str:
+    """`1 event`, `1,200 events`."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+def be(count: int, *, past: bool = False) -> str:
+    """The verb that goes with `count` things."""
+    if past:
+        return "was" if count == 1 else "were"
+    return "is" if count == 1 else "are"
 
 
 def _days(days: float) -> str:

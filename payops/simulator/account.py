@@ -22,6 +22,15 @@ from .traffic import Traffic
 _REFERENCE_MS = 90_000
 """How long the card network takes to give a refund its reference."""
 _OPENED = timedelta(days=400)
+APPS = "apps/"
+"""Under this path the simulator plays the applications behind endpoints that are not payops's."""
+
+
+def public_url(public_base: str, account: str, endpoint: str) -> str:
+    """Where an endpoint is reached from outside: payops's own at its receiver, any other at the application's."""
+    if endpoint == OWN_ENDPOINT:
+        return f"{public_base}/webhooks/{account}"
+    return f"{public_base}/{APPS}{endpoint}"
 
 
 class Account:
@@ -57,16 +66,13 @@ class Account:
                 self.customers.add(Customer(buyer.customer, buyer.created_ms, buyer))
         self.endpoints: Log[Endpoint] = Log()
         for endpoint in options.all_endpoints:
-            own = endpoint.name == OWN_ENDPOINT
             self.endpoints.add(
                 Endpoint(
                     id=self.ids.long("we", endpoint.name),
                     at_ms=self.opened_ms,
                     name=endpoint.name,
-                    url=f"{public_base}/webhooks/{name}"
-                    if own
-                    else f"https://shop.sim/webhooks/{endpoint.name}",
-                    own=own,
+                    url=public_url(public_base, name, endpoint.name),
+                    own=endpoint.name == OWN_ENDPOINT,
                     secret=webhook_secret(seed, name, endpoint.name),
                     enabled_events=EVENT_TYPES,
                 )

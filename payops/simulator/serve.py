@@ -50,6 +50,10 @@ def serve(
     start = utc_now().replace(microsecond=0) if past is None else past.start
     world = World(what, chosen, start, public_base=public_base)
     server = StripeServer(world, port=port, now=utc_now, receiver=receiver)
+    named = published_as is not None or receiver is not None
+    # Nothing routes names for a payops that is run against this: the applications must be where they are said to be.
+    applications = public_base if named else server.url
+    world.applications_at(applications)
     kept: journal.Journal | None = None
     try:
         if past is not None:
@@ -64,6 +68,7 @@ def serve(
                 chosen,
                 api_bases={"stripe": server.url},
                 public_base=public_base,
+                application_base=applications,
                 receiver_host=host,
                 receiver_port=receiver_port,
             )

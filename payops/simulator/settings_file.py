@@ -8,6 +8,7 @@ from typing import Any
 
 from payops.domain.errors import UsageError
 
+from .account import public_url
 from .keys import credentials
 from .scenario import OPERATORS, OWN_ENDPOINT, Scenario
 
@@ -23,6 +24,7 @@ def write(
     *,
     api_bases: dict[str, str],
     public_base: str,
+    application_base: str,
     receiver_host: str,
     receiver_port: int,
 ) -> None:
@@ -51,7 +53,7 @@ def write(
         for operator in OPERATORS:
             lines += ["", "[[operators]]", f'name = "{operator}"', f"roles = {_ROLES}"]
         for name, stored in credentials(scenario, seed).items():
-            lines += _account(name, stored, scenario, folder, api_bases, public_base)
+            lines += _account(name, stored, scenario, folder, api_bases, public_base, application_base)
         _write_private(path, "\n".join(lines) + "\n")
     except OSError as error:
         raise UsageError(f"{error.filename or path}: cannot be written: {error.strerror}") from error
@@ -64,6 +66,7 @@ def _account(
     folder: Path,
     api_bases: dict[str, str],
     public_base: str,
+    application_base: str,
 ) -> list[str]:
     provider = next(known for known in scenario.providers if scenario.account(known) == name)
     options = scenario.providers[provider]
@@ -91,15 +94,16 @@ def _account(
     ]
     if fallbacks:
         lines.append(f"fallback_credentials = [{', '.join(fallbacks)}]")
-    own = next(e for e in options.all_endpoints if e.name == OWN_ENDPOINT)
-    lines += [
-        "",
-        "[[accounts.endpoints]]",
-        f'name = "{OWN_ENDPOINT}"',
-        f'url = "{public_base}/webhooks/{name}"',
-        'topology = "observer"',
-        f"idempotent = {'true' if own.idempotent else 'false'}",
-    ]
+    for endpoint in options.all_endpoints:
+        base = public_base if endpoint.name == OWN_ENDPOINT else application_base
+        lines += [
+            "",
+            "[[accounts.endpoints]]",
+            f'name = "{endpoint.name}"',
+            f'url = "{public_url(base, name, endpoint.name)}"',
+            'topology = "observer"',
+            f"idempotent = {'true' if endpoint.idempotent else 'false'}",
+        ]
     if options.armed:
         remedies = ", ".join(f'"{remedy}"' for remedy in REMEDIES)
         lines += ["", "[[arm]]", f'account = "{name}"', f"remedies = [{remedies}]"]

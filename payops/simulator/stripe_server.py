@@ -15,6 +15,7 @@ import msgspec
 from payops.clock import Now
 from payops.domain.errors import UsageError
 
+from .account import APPS
 from .outside import Outside
 from .stripe_api import Request, Response, StripeApi
 from .world import World
@@ -26,7 +27,8 @@ _BAD_REQUEST = {"error": {"type": "invalid_request_error", "message": "Bad reque
 
 
 class StripeServer:
-    """Holds its port from the beginning, answers from `start()` to `stop()`, in threads of its own. `GET /_edge/PATH` answers as `https://stripe.sim/PATH` would.
+    """Holds its port from the beginning, answers from `start()` to `stop()`, in threads of its own. `GET /_edge/PATH` answers as `https://stripe.sim/PATH` would;
+    `GET /apps/NAME` is the application behind an endpoint that is not payops's.
 
     `now` None = stepped time: requests see the world as it was last advanced; else each request first brings
     the world to `now()`. `receiver` is the base URL payops's receiver really has; None = nothing is there.
@@ -134,6 +136,9 @@ class _Handler(BaseHTTPRequestHandler):
         if path.startswith(_EDGE):
             self._edge(path.removeprefix(_EDGE), target.query)
             return
+        if path.startswith(f"/{APPS}"):
+            self._edge(path.lstrip("/"), target.query)
+            return
         headers = {name.lower(): value for name, value in self.headers.items()}
         self._send(stripe.api.respond(Request(self.command, path, target.query, body, headers)))
 
@@ -151,6 +156,9 @@ class _Handler(BaseHTTPRequestHandler):
         stripe = self.server.stripe
         if self.command != "GET" or not stripe.world.edge_open(path):
             self._send_bytes(503, b"no healthy upstream\n", {"Content-Type": "text/plain"})
+            return
+        if stripe.world.plays(path):
+            self._send_bytes(200, b"ok\n", {"Content-Type": "text/plain"})
             return
         try:
             target = f"{stripe.world.public_base}/{quote(path)}" + (f"?{query}" if query else "")

@@ -5,12 +5,14 @@ from __future__ import annotations
 from datetime import datetime
 from threading import RLock
 from typing import Any, Protocol
+from urllib.parse import urlsplit
 
 from payops.clock import from_epoch
 
-from .account import Account
+from .account import Account, public_url
 from .agenda import Agenda
 from .deliveries import Send
+from .objects import Endpoint
 from .scenario import Scenario
 
 PUBLIC_BASE = "https://stripe.sim"
@@ -143,9 +145,27 @@ class World:
     def edge_open(self, path: str) -> bool:
         """Whether `PUBLIC_BASE/path` can be reached from outside now."""
         with self.lock:
-            url = f"{self.public_base}/{path.lstrip('/')}".partition("?")[0].rstrip("/")
-            return not any(
-                endpoint.url == url and account.faults.closed(endpoint)
-                for account in self.accounts.values()
-                for endpoint in account.endpoints.rows
-            )
+            return not any(account.faults.closed(endpoint) for account, endpoint in self._behind(path))
+
+    def plays(self, path: str) -> bool:
+        """Whether `PUBLIC_BASE/path` is an application's: the simulator answers for it."""
+        with self.lock:
+            return any(not endpoint.own for _, endpoint in self._behind(path))
+
+    def applications_at(self, base: str) -> None:
+        """Publish the applications at another address than payops's receiver, as where nothing routes names."""
+        with self.lock:
+            for account in self.accounts.values():
+                for endpoint in account.endpoints.rows:
+                    if not endpoint.own:
+                        endpoint.url = public_url(base, account.name, endpoint.name)
+
+    def _behind(self, path: str) -> list[tuple[Account, Endpoint]]:
+        """The endpoints served at a path, whatever the host: their names are unique among the applications."""
+        wanted = "/" + path.strip("/")
+        return [
+            (account, endpoint)
+            for account in self.accounts.values()
+            for endpoint in account.endpoints.rows
+            if urlsplit(endpoint.url).path == wanted
+        ]

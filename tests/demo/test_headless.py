@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from payops.demo.headless import run
+from payops.signals.impact import impact
 from payops.simulator import scenario as scenarios
 
 SHORT = """
@@ -104,3 +105,39 @@ def test_observing_writes_nothing_to_the_provider_and_says_what_it_would_have_do
     assert incident["ended_as"] is None
     assert document["webhooks"]["missing"] > 0
     assert "would have" in incident["handoffs"][0]["attempted"].lower()
+
+
+SHOP = SHORT.replace(
+    "success_rate: 0.95}",
+    "success_rate: 0.95, endpoints: [{name: shop, topology: observer, idempotent: true}]}",
+).replace("at: 190s}", "endpoint: shop, at: 5m}")
+
+
+def test_the_applications_own_endpoint_is_enabled_and_nothing_is_claimed_of_what_it_received(
+    tmp_path: Path,
+) -> None:
+    from payops.store import Store
+
+    path = tmp_path / "payops.db"
+    document = finished(SHOP, path)
+    (incident,) = document["incidents"]
+    assert (incident["rule"], incident["ended_as"], incident["level"]) == (
+        "webhook-endpoint-disabled",
+        "fixed_by_payops",
+        1,
+    )
+    (attempt,) = incident["attempts"]
+    assert (attempt["outcome"], attempt["verified"]) == ("succeeded", True)
+    assert len(attempt["request_ids"]) == 1  # enabled, and nothing resent
+    store = Store.open_existing(path)
+    try:
+        (kept,) = store.incidents.attempts(incident["id"])
+        assert "https://stripe.sim/apps/shop" in kept.plan
+        assert "what the application received is unknown here" in kept.plan
+        hurt = impact(
+            store, store.incidents.get(incident["id"]), store.incidents.get(incident["id"]).opened_at
+        )
+        assert (hurt.payments, hurt.money) == (None, ())
+        assert "not payops's own" in hurt.method
+    finally:
+        store.close()

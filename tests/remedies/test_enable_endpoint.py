@@ -94,7 +94,7 @@ def test_event_that_arrives_by_itself_is_counted_as_such(world):
     world.tick()
     world.receive("evt_0008")
     world.run(world.ended)
-    assert "resent 11 of 12 events; 1 arrived by themselves" in world.attempts[0].detail
+    assert "resent 11 of 12 events; 1 arrived by itself" in world.attempts[0].detail
 
 
 def test_plan_names_the_calls_the_count_and_the_money(world):
@@ -175,7 +175,9 @@ def test_endpoint_that_is_not_ours_is_enabled_and_nothing_is_claimed_of_its_even
     assert "what the application received is unknown here" in world.attempts[0].plan
     world.run(world.ended, 2000)
     assert not world.stripe.sent
-    assert not world.attempts[0].verified  # `missing` is unknown, and unknown proves nothing
+    assert world.attempts[0].verified  # by reading the endpoint back; of its events nothing is claimed
+    assert "the provider says we_1 is enabled" in world.attempts[0].detail
+    assert "missing" not in world.attempts[0].detail
 
 
 def test_timeout_whose_call_was_applied_is_read_back_and_not_repeated(world):

@@ -27,7 +27,7 @@ def shipped(name: str, *replace: tuple[str, str]) -> str:
 
 
 MUTANTS = [
-    ("webhook-endpoint-disabled", 'when: ["!disabled", "missing == 0"]', 'when: ["disabled"]', "is enabled"),
+    ("webhook-endpoint-disabled", 'when: ["!disabled", "!ours || missing == 0"]', 'when: ["disabled"]', "is enabled"),
     ("webhook-endpoint-disabled", "attempts: 2", "attempts: 1", "once more"),
     ("webhook-endpoint-disabled", "l1_exhausted || open_for", "open_for", "once more"),
     ("webhook-endpoint-disabled", "duration('24h')", "duration('48h')", "for a day"),

@@ -27,7 +27,7 @@ def test_every_row_has_exactly_the_declared_fields_and_labels(
     kinds = {"int": int, "double": float, "bool": bool, "string": str}
     for name, rows in signals.items():
         for row in rows:
-            assert set(row.labels) == set(SOURCES[name].labels)
+            assert set(row.labels) == {*SOURCES[name].labels, *SOURCES[name].kept}
             assert set(row.values) == set(SOURCES[name].fields)
             for field, value in row.values.items():
                 assert value is None or type(value) is kinds[SOURCES[name].fields[field].type], (
