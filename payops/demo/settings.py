@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from payops.config import Settings, parse
+from payops.domain.catalogue import REMEDY_IDS
 from payops.domain.errors import UsageError
 from payops.domain.roles import OPERATOR_ROLES
 from payops.simulator import account as where
@@ -14,7 +15,6 @@ from payops.simulator.keys import credentials
 from payops.simulator.scenario import OPERATORS, Scenario
 
 PUBLIC = "https://{provider}.sim"
-REMEDIES = ("enable-endpoint", "resend-missing", "switch-credential", "diagnose")
 
 
 def public_url(provider: str, account: str, endpoint: str) -> str:
@@ -76,7 +76,7 @@ def world_settings(
         "operators": [{"name": name, "roles": list(OPERATOR_ROLES)} for name in OPERATORS],
         "accounts": accounts,
         "arm": [
-            {"account": name, "remedies": list(REMEDIES)}
+            {"account": name, "remedies": list(REMEDY_IDS)}
             for name, options in scenario.accounts.items()
             if options.armed
         ],

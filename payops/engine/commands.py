@@ -193,7 +193,7 @@ def _stop(hands: Hands, request: Request) -> str:
     hands.store.switches.stop(
         request.operator, request.fields.get("reason", "").strip() or "no reason given", request.now
     )
-    return "Stopped: no remedy acts until `payops resume`."
+    return "No remedy acts until `payops resume`."
 
 
 def _resume(hands: Hands, request: Request) -> str:
@@ -202,7 +202,7 @@ def _resume(hands: Hands, request: Request) -> str:
     hands.store.switches.resume(
         request.operator, request.fields.get("reason", "").strip() or "no reason given", request.now
     )
-    return "Resumed: armed remedies act again."
+    return "Armed remedies act again."
 
 
 def _arm(hands: Hands, request: Request) -> str:

@@ -6,13 +6,13 @@ import os
 from pathlib import Path
 from typing import Any
 
+from payops.domain.catalogue import REMEDY_IDS
 from payops.domain.errors import UsageError
 
 from .account import public_url
 from .keys import credentials
 from .scenario import OPERATORS, OWN_ENDPOINT, Scenario
 
-REMEDIES: tuple[str, ...] = ("enable-endpoint", "resend-missing", "switch-credential")
 _FIRST_LINE = "# Written by `payops simulate`: it talks to a simulated provider only."
 _ROLES = '["operator", "coordinator", "security", "admin"]'
 
@@ -105,7 +105,7 @@ def _account(
             f"idempotent = {'true' if endpoint.idempotent else 'false'}",
         ]
     if options.armed:
-        remedies = ", ".join(f'"{remedy}"' for remedy in REMEDIES)
+        remedies = ", ".join(f'"{remedy}"' for remedy in REMEDY_IDS)
         lines += ["", "[[arm]]", f'account = "{name}"', f"remedies = [{remedies}]"]
     return lines
 
