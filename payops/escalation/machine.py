@@ -66,6 +66,12 @@ def send(
     patience: int = 1,
 ) -> Incident:
     """Put one handoff on its way. `patience` multiplies the time to accept it, for repeated calls."""
+    handoffs = store.incidents.handoffs(incident.id)
+    if incident.state == "acknowledged" and handoffs and handoffs[-1].accepted_at is not None:
+        # Whoever had it has it no more: the new one must be accepted.
+        taken: dict[str, object] = {"state": "open", "acknowledged_at": None, "acknowledged_by": None}
+    else:
+        taken = {}
     accept_by = now + min(made.ack_within * patience, max(LONGEST_CALL, made.ack_within))
     handoff = Handoff(
         incident_id=incident.id,
@@ -89,6 +95,7 @@ def send(
         origin=origin,
         next_action=f"{made.to} accepts",
         next_action_at=accept_by,
+        **taken,
     )
 
 
@@ -160,7 +167,7 @@ def _raise_again(
         why = f"escalated by silence, {silent} ({calls} calls); "
     else:
         step = _same_step(policy, last)
-        why = f"{silent}; call {calls + 1}, to the backup of the role: "
+        why = f"{silent}; call {calls + 1}, for the role's backup too: "
     made = for_step(store, settings, incident, step, now)
     patience = min(2 ** max(0, calls - 1), MOST_PATIENCE) if last.level > 2 else 1
     send(store, incident, made, now, by="payops", why=why, patience=patience)

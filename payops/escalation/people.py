@@ -136,9 +136,13 @@ def return_(store: Store, incident_id: str, question: str, operator: str, now: d
     A Level 3 question that begins with `decision:` asks the user and opens the way to Level 4.
     """
     incident = _open(store, incident_id, "return")
+    handoffs = store.incidents.handoffs(incident_id)
+    if not handoffs or handoffs[-1].returned_at is not None:
+        raise NotPossible(f"{incident_id}: no handoff waits that could be returned")
     asked = safe_text(question, limit=2000).strip()
-    if len(asked.removeprefix(DECISION).split()) < 2:
-        raise NotPossible(f"{incident_id}: return it with a question, in a sentence")
+    said = asked[len(DECISION) :] if asked.lower().startswith(DECISION) else asked
+    if not any(ch.isalpha() for ch in said):
+        raise NotPossible(f"{incident_id}: return it with a question: what is unclear?")
     store.incidents.return_handoff(
         incident,
         operator,

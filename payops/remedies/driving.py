@@ -87,7 +87,11 @@ def why_over(case: Case, last: FixAttempt | None) -> str | None:
         return f"{last.remedy} ended {last.outcome}: {last.detail}" if last else "no remedy is left"
     if started is not None and case.now >= started + policy.timeout:
         why = case.incident.l1_reason or (last.detail if last else "")
-        return f"its {minutes(policy.timeout)} are over{f': {why}' if why else ''}"
+        return (
+            f"{why.rstrip('.')}. Its {minutes(policy.timeout)} are over"
+            if why
+            else f"its {minutes(policy.timeout)} are over"
+        )
     return None
 
 

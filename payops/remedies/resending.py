@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -30,7 +31,9 @@ PAUSE = timedelta(seconds=10)
 """After a rate limit that names no time."""
 MOST_LISTED = 10_000
 EVENT_FEED = "events"
+NO_GAP = "resend nothing: every listed event is in our inbox"
 _PREFIX = "resend-"
+_COUNTED = re.compile(r"resend \d")
 
 
 def since(context: Context, endpoint: Endpoint) -> datetime | None:
@@ -64,11 +67,18 @@ def missing(context: Context, endpoint: Endpoint, start: datetime, end: datetime
 def sentence(events: Sequence[WebhookEvent]) -> str:
     """The plan's line about the resend: count, span and money."""
     if not events:
-        return "resend nothing: every listed event is in our inbox"
+        return NO_GAP
     first, last = (each.created_at.strftime("%H:%M:%S") for each in (events[0], events[-1]))
     return (
         f"resend {plural(len(events), 'event')} generated {first} to {last} UTC and not in our inbox "
         f"({amounts(worth(events))}), oldest first: one as a canary, the others once it has arrived"
+    )
+
+
+def without_counts(steps: Sequence[str]) -> str:
+    """A plan's steps as a phrase that stays true while more events go missing."""
+    return "; ".join(
+        "resend what is missing then" if step == NO_GAP or _COUNTED.match(step) else step for step in steps
     )
 
 

@@ -17,7 +17,7 @@ from payops.signals import SignalSet
 from payops.store import Store
 from payops.text import safe_line
 
-from . import driving, gates, planning
+from . import driving, gates, planning, resending
 from .case import Case
 from .journal import Journal
 from .planning import Blocked, Ready
@@ -267,7 +267,7 @@ def _show_waiting(case: Case, refusal: Refusal) -> None:
 
 def _show_blocked(case: Case, choice: Blocked) -> None:
     """Show what would be done; give it its five minutes unless waiting is pointless."""
-    would = f"{choice.obstacle.reason}. Would have done: {'; '.join(choice.plan.steps)}"
+    would = f"{choice.obstacle.reason}. Would have done: {resending.without_counts(choice.plan.steps)}"
     if choice.obstacle.final:
         driving.exhaust(case, would)
         return

@@ -58,6 +58,40 @@ def test_missing_events_are_counted_once_per_purchase_with_their_money(desk):
     assert "7 payments worth 70.00 EUR since 2026-01-15 08:20:00 UTC" in drafted(desk).impact
 
 
+def test_opened_a_moment_ago_is_said_so_and_one_is_not_many(desk):
+    desk.open()
+    desk.missing(1)
+    text = drafted(desk)
+    assert "sev2, opened just now" in text.problem
+    assert text.impact.startswith("1 payment worth 10.00 EUR since")
+
+
+def test_harm_that_was_undone_stays_the_harm(desk):
+    desk.open()
+    desk.missing(2)
+    desk.attempt(verified=True)
+    listed = '{"listed": {"events": 14, "payments": 7, "money": {"EUR": 7000}, "oldest": 1768464000}}'
+    desk.store.incidents.update_attempt("inc-1", 1, desk.now, progress=listed)
+    hurt = impact(desk.store, desk.incident, desk.now)
+    assert (hurt.payments, hurt.money) == (7, (Money(7000, "EUR"),))
+    assert "14 events were not received in time" in hurt.method
+    assert "4 still missing" in hurt.method
+
+
+def test_nothing_missing_is_no_payment_worth_no_amount_known(desk):
+    desk.open()
+    desk.missing(0)
+    assert drafted(desk).impact.startswith("No payment is known to be hurt since")
+
+
+def test_what_another_application_received_is_unknown_never_zero(desk):
+    desk.open(labels={"account": "stripe-live", "endpoint": "own", "receiver": "application"})
+    desk.missing(7)
+    hurt = impact(desk.store, desk.incident, desk.now)
+    assert (hurt.payments, hurt.money) == (None, ())
+    assert drafted(desk).impact.startswith("Unknown how many payments are hurt")
+
+
 def test_impact_that_is_not_known_says_what_was_tried(desk):
     desk.open()
     assert drafted(desk).impact == (

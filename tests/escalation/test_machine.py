@@ -56,7 +56,7 @@ def test_silence_calls_the_backup_first_and_then_level_3(desk):
     desk.tick()
     assert desk.tick(minutes=30) == ["inc-1"]
     assert [(h.level, h.to) for h in desk.handoffs] == [(2, "integration-coordinator")] * 2
-    assert "call 2, to the backup of the role" in desk.timeline
+    assert "call 2, for the role's backup too" in desk.timeline
     assert desk.tick(minutes=30) == ["inc-1"]
     assert (desk.handoffs[-1].level, desk.handoffs[-1].to) == (3, "tech-lead-orchestrator")
     assert "escalated by silence" in desk.timeline
@@ -124,6 +124,18 @@ def test_content_raises_to_level_3_by_the_rule(desk):
     assert desk.tick(hours=24, seconds=1) == ["inc-1"]
     assert desk.handoffs[-1].level == 3
     assert "silence" not in desk.timeline
+
+
+def test_handoff_above_an_accepted_one_is_nobodys_until_it_is_accepted(desk):
+    desk.open()
+    desk.exhaust()
+    desk.tick()
+    accept(desk.store, "inc-1", "ana", desk.now)
+    desk.tick(hours=24, seconds=1)
+    assert (desk.incident.state, desk.incident.acknowledged_by) == ("open", None)
+    assert desk.incident.next_action == "tech-lead-orchestrator accepts"
+    accept(desk.store, "inc-1", "ben", desk.now)
+    assert (desk.incident.state, desk.incident.acknowledged_by) == ("acknowledged", "ben")
 
 
 def test_level_4_needs_a_decision_asked_for_by_level_3(desk):

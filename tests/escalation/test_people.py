@@ -75,6 +75,18 @@ def test_return_keeps_the_level_and_its_answer_goes_to_the_same_level(desk):
     assert desk.incident.level == 3
 
 
+def test_one_word_is_a_question_and_without_a_handoff_none_is_asked(desk):
+    desk.open()
+    with pytest.raises(NotPossible, match="no handoff waits"):
+        return_(desk.store, "inc-1", "", "ben", desk.now)
+    go_up(desk)
+    for nothing in ("", " ? ", "decision: ", "Decision: ?"):
+        with pytest.raises(NotPossible, match="question"):
+            return_(desk.store, "inc-1", nothing, "ben", desk.now)
+    return_(desk.store, "inc-1", "why?", "ben", desk.now)
+    assert desk.handoffs[0].question == "why?"
+
+
 def test_escalation_stops_at_level_4(desk):
     desk.open()
     for level in (2, 3, 4):

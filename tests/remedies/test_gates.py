@@ -23,6 +23,7 @@ def test_observing_shows_the_plan_writes_nothing_and_is_exhausted_after_five_min
     opened = world.now
     assert "observing: enable-endpoint is not armed" in world.incident.l1_reason
     assert "Would have done: enable we_1" in world.incident.l1_reason
+    assert "; resend what is missing then; list again" in world.incident.l1_reason
     assert world.incident.next_action_at == opened + timedelta(minutes=5)
     world.run(world.over)
     assert world.now - opened == timedelta(minutes=5)
