@@ -166,7 +166,7 @@ def _known_rule(document: strict_yaml.Document, rule: str | None, place: strict_
         )
 
 
-_NEEDED: dict[str, tuple[str, ...]] = {
+NEEDED: dict[str, tuple[str, ...]] = {
     "assign": ("to",),
     "note": ("text",),
     "return": ("question",),
@@ -181,7 +181,7 @@ def _check_words(
     scenario: Scenario, document: strict_yaml.Document, action: ScenarioAction, place: strict_yaml.Path
 ) -> None:
     """What `do` needs, at load: a run must not end after an hour for a word that was never there."""
-    for name in _NEEDED.get(action.do, ()):
+    for name in NEEDED.get(action.do, ()):
         if not action.fields.get(name, "").strip():
             raise _error(document, (*place, name), f"required: {action.do} needs it")
     cause = action.fields.get("cause")

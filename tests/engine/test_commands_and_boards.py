@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from pathlib import Path
 
 import pytest
 
@@ -10,11 +11,13 @@ from payops.domain.catalogue import REMEDY_IDS
 from payops.domain.errors import UsageError
 from payops.domain.incidents import Incident
 from payops.engine.boards import LEASE, build
-from payops.engine.commands import HANDLERS, Hands, Request, authorize, carry_out
+from payops.engine.commands import HANDLERS, REQUIRED, Hands, Request, authorize, carry_out
 from payops.engine.local import EXPORTS
 from payops.remedies import Runner, http_probe
 from payops.remedies.registry import REMEDIES
+from payops.rulebook import shipped_dir
 from payops.signals import read
+from payops.simulator import scenario
 from payops.store import Store
 
 
@@ -71,6 +74,25 @@ def test_arming_names_what_is_not_a_remedy_or_an_account(
 
 def test_the_remedies_that_can_be_armed_are_those_there_are() -> None:
     assert set(REMEDY_IDS) == {remedy.id for remedy in REMEDIES.values()}
+
+
+def test_a_remedy_that_own_rules_name_can_be_armed(
+    store: Store, settings: Settings, now: datetime, tmp_path: Path
+) -> None:
+    own = (shipped_dir() / "success-rate-drop.yaml").read_text()
+    (tmp_path / "own.yaml").write_text(own.replace("id: diagnose", "id: look-closer"))
+    mine = settings.model_copy(update={"rules": tmp_path})
+    fields = {"account": "stripe-live", "remedies": "look-closer", "reason": "ours"}
+    asked = request("arm", store, settings, now, **fields)
+    assert "no remedy 'look-closer'" in carry_out(hands(store, settings), asked).message
+    assert carry_out(hands(store, mine), asked).ok
+
+
+def test_a_scenario_asks_for_the_words_the_engine_asks_for() -> None:
+    without_account = {
+        action: tuple(name for name in names if name != "account") for action, names in REQUIRED.items()
+    }
+    assert without_account == scenario.NEEDED
 
 
 def test_arming_needs_a_reason(store: Store, settings: Settings, now: datetime) -> None:
