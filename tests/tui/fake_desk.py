@@ -223,6 +223,22 @@ STOPPED = replace(
     headline="STOPPED by ana at 14:01 UTC: provider asked us to. No remedy acts; press R to resume.",
     engine=replace(ENGINE, stopped="ana at 14:01 UTC: provider asked us to"),
 )
+OBSERVING = replace(
+    BUSY,
+    headline="inc-3 needs a person: payops only observes stripe-live: Events are missing here (stripe-live).",
+    engine=replace(ENGINE, armed=False),
+    accounts=(replace(BUSY.accounts[0], armed=()),),
+    incidents=(
+        replace(
+            WORKING,
+            money=(Money(47_554, "USD"), Money(1_234_050, "EUR"), Money(900, "JPY")),
+            needs_human=True,
+            blocked="observing",
+            status="observing: resend-missed is not armed on stripe-live (payops arm stripe-live resend-missed). "
+            "Would have done: POST /v1/events/evt_0001/retry as the canary",
+        ),
+    ),
+)
 VIEW_ONLY = replace(
     BUSY, operator=None, view_only="no operator: start with --operator NAME or set PAYOPS_OPERATOR"
 )

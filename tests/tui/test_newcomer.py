@@ -203,3 +203,17 @@ def test_the_facts_of_an_incident_never_end_inside_a_number(width: int) -> None:
     line = below.selected(BUSY, row, Times(NOW.tzinfo), width)[1]
     assert line.cell_length <= width
     assert "at risk" in line.plain
+
+
+async def test_a_long_obstacle_never_hides_the_way_out(make, text_of, wait_until) -> None:
+    desk = FakeDesk(BUSY)
+    steps = tuple(f"POST /v1/events/evt_{n}/retry" for n in range(40))
+    plan = replace(OBSERVED.plan, steps=steps)
+    desk.plan_view = replace(OBSERVED, plan=plan, why_not="why it may not act " * 30)
+    app = make(desk=desk)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("f")
+        await wait_until(lambda: "Would not act" in text_of(app))
+        await pilot.press("y")
+        await wait_until(lambda: "Cannot be done" in text_of(app))
+        assert "esc close, nothing is done" in text_of(app)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from fake_desk import BROKEN, BULK, BUSY, HEALTHY, LOADING, STOPPED, VIEW_ONLY, FakeDesk
+from fake_desk import BROKEN, BULK, BUSY, HEALTHY, LOADING, OBSERVED, OBSERVING, STOPPED, VIEW_ONLY, FakeDesk
 
 PICTURES = {
     "starting": (None, []),
@@ -18,7 +18,10 @@ PICTURES = {
     "detail_fixed": (BUSY, ["end", "enter"]),
     "fix": (BUSY, ["f"]),
     "fix_many": (BUSY, ["f"]),
+    "fix_observed": (BUSY, ["f"]),
+    "observing": (OBSERVING, []),
     "escalate": (BUSY, ["e"]),
+    "preview": (BUSY, ["e"]),
     "resolve": (BUSY, ["r"]),
     "help": (BUSY, ["question_mark"]),
 }
@@ -27,7 +30,9 @@ READY = {
     "detail_fixed": "opened by",
     "fix": "do exactly this",
     "fix_many": "Type inc-2",
+    "fix_observed": "Would not act",
     "escalate": "Prefilled",
+    "preview": "Prefilled",
 }
 
 
@@ -38,6 +43,8 @@ def test_picture(snap_compare, make, text_of, wait_until, name: str, size) -> No
     desk = FakeDesk(board)
     if name == "fix_many":
         desk.plan_view = BULK
+    if name == "fix_observed":
+        desk.plan_view = OBSERVED
     app = make(desk=desk)
 
     async def prepare(pilot) -> None:
@@ -50,6 +57,12 @@ def test_picture(snap_compare, make, text_of, wait_until, name: str, size) -> No
                     or (name == "detail_fixed" and size == (80, 24) and "Attempts" in text_of(app))
                 )
             )
+        if name == "preview":
+            await pilot.press("f2")
+            await wait_until(lambda: "send exactly this" in text_of(app))
+        if name == "fix_observed":
+            await pilot.press("y")
+            await wait_until(lambda: "Cannot be done" in text_of(app))
         await pilot.pause()
 
     assert snap_compare(app, terminal_size=size, run_before=prepare)

@@ -42,9 +42,9 @@ def facts_line(
 ) -> Content:
     """How it stands, then the money, then as many facts as fit: a number is shown whole or not at all."""
     between = "  ·  "
-    most = width if width >= 110 else 26
+    most = width // 4 if width >= 110 else 26
     shown = [f"{fewer(at_risk, most)} at risk"] if at_risk else []
-    room = width - 1 - sum(cell_len(fact) + len(between) for fact in shown)
+    room = width - 2 - sum(cell_len(fact) + len(between) for fact in shown)
     parts = [ink.fit(ink.said(how, style, limit=300), room)]
     room -= parts[0].cell_length
     for fact in facts:

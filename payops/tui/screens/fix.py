@@ -104,7 +104,7 @@ class FixModal(Modal):
                 lines.append(ink.join((ink.own("y", "key"), ink.own(" do exactly this"))))
         elif self._asked:
             lines.append(
-                ink.join((ink.own("✖ Cannot be done: ", "bad"), ink.told(self._obstacle(), limit=400)))
+                ink.join((ink.own("✖ Cannot be done: ", "bad"), ink.said(self._obstacle(), limit=150)))
             )
         lines.append(ink.join((ink.own("esc", "key"), ink.own(" close, nothing is done"))))
         self.query_one("#prompt", Block).show_lines(lines)
