@@ -129,10 +129,7 @@ def gateway(
         parts.append(f"request ids {shown}{f' and {len(ids) - 6} more' if len(ids) > 6 else ''}")
     else:
         parts.append("no request id of a fix: payops wrote nothing to the provider")
-    if account is None or account.application_credential is None:
-        parts.append("the application's key was not verified: application_credential is not configured")
-    else:
-        parts.append("the application's key was not verified: this version does not probe it")
+    parts.append("the application's key was not verified: this version does not probe it")
     return "; ".join(parts) + "."
 
 

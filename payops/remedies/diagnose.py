@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal, get_args
@@ -11,6 +12,7 @@ from payops.domain.payments import Provider
 from payops.domain.plans import Plan, Refusal
 from payops.signals.onset import onset
 from payops.signals.success import baseline
+from payops.signals.words import per_cent, plural
 from payops.text import safe_line
 
 from .journal import Journal
@@ -28,6 +30,7 @@ SIDES: dict[str, tuple[Category, ...]] = {
     "the provider or the card network": ("network",),
 }
 """Whose side a category of declines points to; what payops cannot place points nowhere."""
+_PLURAL = re.compile(r"\b(refusal|payment|failure)s\b")
 SHOWN = 2
 """How many categories of declines are named before the rest is summed, and codes of each."""
 
@@ -85,7 +88,9 @@ def diagnosis(context: Context) -> str:
     n, failed = seen.n, seen.n - seen.succeeded
     if not n:
         return f"No first attempt since {since:%H:%M} UTC: the traffic stopped, or payops does not see it."
-    parts = [f"{failed} of {n} first attempts failed since {since:%H:%M} UTC ({failed / n:.0%})."]
+    parts = [
+        f"{failed} of {plural(n, 'first attempt')} failed since {since:%H:%M} UTC ({per_cent(failed / n)})."
+    ]
     parts.append(_slice_sentence(_guilty(context, since)))
     provider = context.account.provider
     codes = context.store.facts.decline_codes(account, since)
@@ -127,8 +132,8 @@ def _guilty(context: Context, since: datetime) -> Guilty | None:
 def _slice_sentence(guilty: Guilty | None) -> str:
     if guilty is None:
         return "No card brand, country, method or currency stands out."
-    share = f"{guilty.failed / guilty.n:.0%}"
-    others = f"{guilty.others_failed} of {guilty.others} ({guilty.others_failed / guilty.others:.0%})"
+    share = per_cent(guilty.failed / guilty.n)
+    others = f"{guilty.others_failed} of {guilty.others} ({per_cent(guilty.others_failed / guilty.others)})"
     name = guilty.column.replace("_", " ")
     return (
         f"It is {name} {safe_line(guilty.value, limit=40)}: {guilty.failed} of {guilty.n} failed ({share}), "
@@ -141,11 +146,18 @@ def _kind_sentence(tallies: tuple[Tally, ...]) -> str:
     total = sum(tally.n for tally in tallies)
     if not total:
         return ""
-    kinds = "; ".join(
-        f"{tally.n} {CATEGORIES[tally.category]} ({_codes(tally)})" for tally in tallies[:SHOWN]
-    )
+    kinds = "; ".join(f"{tally.n} {_kind(tally)} ({_codes(tally)})" for tally in tallies[:SHOWN])
     rest = total - sum(tally.n for tally in tallies[:SHOWN])
-    return f"Of {total} declines: {kinds}; {rest} others." if rest else f"Of {total} declines: {kinds}."
+    return (
+        f"Of {plural(total, 'decline')}: {kinds}; {plural(rest, 'other')}."
+        if rest
+        else f"Of {plural(total, 'decline')}: {kinds}."
+    )
+
+
+def _kind(tally: Tally) -> str:
+    words = CATEGORIES[tally.category]
+    return words if tally.n != 1 else _PLURAL.sub(r"\1", words, count=1)
 
 
 def _codes(tally: Tally) -> str:

@@ -6,6 +6,6 @@ Both are read from the store alone, so the same store gives the same bytes.
 from __future__ import annotations
 
 from .document import incident_json
-from .markdown import incident_markdown
+from .markdown import incident_markdown, incident_text
 
-__all__ = ["incident_json", "incident_markdown"]
+__all__ = ["incident_json", "incident_markdown", "incident_text"]

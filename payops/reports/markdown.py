@@ -30,11 +30,25 @@ ENDED = {
 }
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~!&])")
 _LIST_MARK = re.compile(r"^(\d{0,9})([-+=.)])(?=\s|$)")
+# What a reader copies. Nothing in it can end a code span or a table cell, and no backtick stands beside it.
+_COPIED = re.compile(
+    r"(?<![\w`\\/.-])(?:https?://[\w.:/?=%@+-]*[\w/]|(?:acct|ch|cus|evt|inc|pi|re|req|we)[_-]\w*\w)(?![`\w])",
+    re.ASCII,
+)
 _LINK = re.compile(r"(?i)\b(https?|ftp|mailto|javascript|data)(:)|(www)(\.)")
 
 
 def incident_markdown(store: Store, incident_id: str, now: datetime) -> str:
     """The report of one incident; `UsageError` when there is none of that id."""
+    return _report(_template(), store, incident_id, now)
+
+
+def incident_text(store: Store, incident_id: str, now: datetime) -> str:
+    """The same report for a terminal: nothing escaped for Markdown, nothing a terminal could act on."""
+    return _report(_template(plain=True), store, incident_id, now)
+
+
+def _report(template: Template, store: Store, incident_id: str, now: datetime) -> str:
     with store.read():
         incident = store.incidents.get(incident_id)
         attempts = store.incidents.attempts(incident_id)
@@ -42,7 +56,7 @@ def incident_markdown(store: Store, incident_id: str, now: datetime) -> str:
         timeline = store.incidents.timeline(incident_id)
         hurt = impact(store, incident, now)
     policy = parse_policy(incident.policy)
-    return _template().render(
+    return template.render(
         incident=incident,
         attempts=[(attempt, plan_of(attempt.plan)) for attempt in attempts],
         handoffs=handoffs,
@@ -57,15 +71,35 @@ def incident_markdown(store: Store, incident_id: str, now: datetime) -> str:
 
 
 def escape(value: object) -> str:
-    """Text that Markdown shows as it is, on one line: no markup, no link, no HTML, no list."""
-    text = _SPECIAL.sub(r"\\\1", safe_line(value, limit=4000))
-    return _defused(_LIST_MARK.sub(r"\1\\\2", text.lstrip()))
+    """Text that Markdown shows as it is, on one line: no markup, no link, no HTML, no list.
+
+    Ids and URLs become code, so that they can be copied as they are; a URL in code is no link.
+    """
+    text = safe_line(value, limit=4000).lstrip()
+    parts, end = [], 0
+    for found in _COPIED.finditer(text):
+        parts += [_inert(text[end : found.start()]), f"`{found[0]}`"]
+        end = found.end()
+    parts.append(_inert(text[end:]))
+    return _LIST_MARK.sub(r"\1\\\2", "".join(parts))
+
+
+def _inert(text: str) -> str:
+    return _defused(_SPECIAL.sub(r"\\\1", text))
 
 
 def escape_block(value: object) -> str:
     """The same for a text of several lines, as a quotation of one paragraph each."""
     lines = safe_text(value, limit=8000).splitlines() or [""]
     return "\n>\n".join(f"> {escape(line)}".rstrip() for line in lines if line.strip())
+
+
+def _plain(value: object) -> str:
+    return safe_line(value, limit=4000)
+
+
+def _plain_block(value: object) -> str:
+    return safe_text(value, limit=8000)
 
 
 def _defused(text: str) -> str:
@@ -101,7 +135,7 @@ def _lasted(value: timedelta) -> str:
 
 
 @cache
-def _template() -> Template:
+def _template(*, plain: bool = False) -> Template:
     # Imported on first use: a report is the only thing that needs it.
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
@@ -115,8 +149,8 @@ def _template() -> Template:
         keep_trailing_newline=True,
     )
     environment.filters |= {
-        "md": escape,
-        "quote": escape_block,
+        "md": _plain if plain else escape,
+        "quote": _plain_block if plain else escape_block,
         "utc": _utc,
         "show": show,
         "amounts": amounts,

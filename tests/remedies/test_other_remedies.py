@@ -191,8 +191,8 @@ def test_diagnosis_names_slice_codes_and_side_and_leaves_the_rest_to_a_person(wo
     world.tick()
     (attempt,) = world.attempts
     assert (attempt.outcome, attempt.verified, attempt.effect) == ("succeeded", False, "read")
-    assert attempt.detail.startswith("33 of 100 first attempts failed since 08:00 UTC (33%).")
-    assert "It is card brand visa: 30 of 40 failed (75%), of all others 3 of 60 (5%)." in attempt.detail
+    assert attempt.detail.startswith("33 of 100 first attempts failed since 08:00 UTC (33.0 %).")
+    assert "It is card brand visa: 30 of 40 failed (75.0 %), of all others 3 of 60 (5.0 %)." in attempt.detail
     assert (
         "Of 33 declines: 33 issuer refusals that may pass later (do_not_honor 30, insufficient_funds 3)."
         in attempt.detail
