@@ -17,6 +17,7 @@ import pytest
 
 from payops import config
 from payops.domain.errors import UsageError
+from payops.remedies.probe import http_probe
 from payops.simulator import journal, ledger
 from payops.simulator.keys import credentials
 from payops.simulator.scenario import Scenario
@@ -272,7 +273,12 @@ def test_written_configuration_is_valid_and_private(tmp_path: Path, receiver: Re
     ]
     assert [operator.name for operator in settings.operators] == ["demo", "demo2"]
     assert settings.mode == "armed"
-    assert settings.arm[0].remedies == ("enable-endpoint", "resend-missing", "switch-credential")
+    assert set(settings.arm[0].remedies) == {
+        "enable-endpoint",
+        "resend-missing",
+        "switch-credential",
+        "diagnose",
+    }
     assert f":{settings.receiver.port}" in receiver.url
     for file in (path, *(tmp_path / "payops.secrets").iterdir()):
         assert file.stat().st_mode & 0o077 == 0
@@ -294,6 +300,22 @@ def test_disarmed_account_gets_no_arm_entry(tmp_path: Path) -> None:
     settings = config.load(str(path))
     assert settings.arm == ()
     assert settings.accounts[0].endpoints[0].url == f"http://127.0.0.1:8787/webhooks/{ACCOUNT}"
+
+
+def test_the_simulator_answers_for_the_application_where_the_configuration_says_it_is(tmp_path: Path) -> None:
+    path, scenario = tmp_path / "payops.toml", tmp_path / "s.yaml"
+    scenario.write_text(LIVELY.replace("fallback_credential: true", "endpoints: [{name: shop}]"), "utf-8")
+    stop, seen = threading.Event(), []
+
+    def ready(urls: dict[str, str]) -> None:
+        shop = next(e for e in config.load(str(path)).accounts[0].endpoints if e.name == "shop")
+        seen.append(shop.url.removeprefix(urls["stripe"]))
+        seen.append(http_probe().answers(shop.url))
+        seen.append(http_probe().answers(f"{shop.url}2")[0])
+        stop.set()
+
+    serve(str(scenario), write_config=path, ready=ready, stop_event=stop)
+    assert seen == ["/apps/shop", (True, "HTTP 200"), False]
 
 
 def test_port_in_use_is_one_line_and_leaves_no_files(tmp_path: Path, receiver: Receiver) -> None:

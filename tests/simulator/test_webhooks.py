@@ -136,6 +136,11 @@ def test_edge_shows_what_the_world_outside_gets(live: Open, receiver: Receiver) 
     assert edge(world, f"webhooks/{ACCOUNT}") == 404
 
 
+def test_edge_answers_for_the_application_although_payops_is_down(live: Open) -> None:
+    world = live(receiver="http://127.0.0.1:1", rate=1, options=", endpoints: [{name: shop}]")
+    assert [edge(world, path) for path in ("apps/shop", "apps/other")] == [200, 502]
+
+
 def test_edge_with_nobody_behind_it_is_a_bad_gateway(live: Open) -> None:
     assert edge(live(receiver="http://127.0.0.1:1", rate=1), "healthz") == 502
 
