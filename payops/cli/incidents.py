@@ -86,7 +86,7 @@ def _columns(item: Incident) -> tuple[str, ...]:
 @json_option
 def show(incident_id: str, config_path: str | None, as_json: bool) -> None:
     """One incident whole: why, attempts, handoffs, timeline."""
-    from payops.reports import incident_json, incident_markdown
+    from payops.reports import incident_json, incident_text
 
     _, store = settings_and_store(config_path)
     try:
@@ -94,7 +94,7 @@ def show(incident_id: str, config_path: str | None, as_json: bool) -> None:
         if as_json:
             out.document(incident_json(store, incident_id))
         else:
-            out.block(incident_markdown(store, incident_id, utc_now()))
+            out.block(incident_text(store, incident_id, utc_now()))
     finally:
         store.close()
 

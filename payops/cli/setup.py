@@ -45,7 +45,7 @@ mode = "live"                 # what the key must prove to be
 api_key = "env:STRIPE_LIVE_KEY"
 # The signing secret of the endpoint below (whsec_…); remove the line if payops receives no webhooks.
 webhook_secrets = ["env:STRIPE_LIVE_WHSEC"]
-# What your checkout uses, probed with one cheap read (optional):
+# What your checkout uses; kept for a later version, which will probe it with one cheap read (optional):
 # application_credential = "env:SHOP_STRIPE_KEY"
 # Tried in order when the key above is rejected; must prove the same account and mode (optional):
 # fallback_credentials = [{ api_key = "env:STRIPE_LIVE_KEY_2" }]

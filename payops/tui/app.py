@@ -282,11 +282,8 @@ class PayopsApp(App[None]):
     def _answered(self, message: Answered) -> None:
         result: CommandResult = message.result
         what = f"{message.action} {message.target}".strip()
-        self._result(
-            "✔" if result.ok else "✖",
-            "ok" if result.ok else "bad",
-            f"{what}: {ink.line(result.message, limit=400)}",
-        )
+        said = ink.line(result.message, limit=400).removeprefix(f"{message.target}: ")
+        self._result("✔" if result.ok else "✖", "ok" if result.ok else "bad", f"{what}: {said}")
 
     @on(Exported)
     def _exported(self, message: Exported) -> None:
