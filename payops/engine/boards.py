@@ -9,6 +9,7 @@ from typing import Literal
 from payops.config import Settings
 from payops.domain.incidents import FixAttempt, Handoff, Incident
 from payops.domain.money import Money
+from payops.domain.obstacles import obstructed
 from payops.providers.port import Provider
 from payops.signals import SignalSet
 from payops.signals.impact import impact
@@ -169,12 +170,7 @@ def blocked(incident: Incident, attempts: Sequence[FixAttempt]) -> Blocked:
         return ""
     if incident.l1_exhausted_at is not None:
         return "over"
-    if reason.startswith("observing"):
-        return "observing"
-    if reason.startswith(("stopped", "stop asked")):
-        return "stopped"
-    # Another incident's attempt holds the lock: that ends without anybody.
-    return "" if reason.startswith("waits:") or reason.endswith(" right now") else "operator"
+    return obstructed(reason)
 
 
 def held_by(incident: Incident, handoffs: Sequence[Handoff]) -> str:

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from payops.clock import iso
 from payops.config import AccountSettings, EndpointSettings, Settings
 from payops.domain.incidents import FixAttempt, Incident
+from payops.domain.obstacles import BUSY, OBSERVING, STOP_ASKED, STOPPED
 from payops.domain.plans import EFFECTS, Effect, Plan
 from payops.domain.policy import RemedyPolicy
 from payops.signals.arming import armed_remedies
@@ -35,16 +36,16 @@ def stopped(store: Store) -> str | None:
     """
     stop = store.switches.stopped()
     if stop is not None:
-        return f"stopped by {stop.who} at {iso(stop.at)}: {stop.reason}"
+        return f"{STOPPED}{stop.who} at {iso(stop.at)}: {stop.reason}"
     asked = store.commands.waiting("stop")
-    return None if asked is None else f"stop asked for by {asked.operator} at {iso(asked.put_at)}"
+    return None if asked is None else f"{STOP_ASKED}{asked.operator} at {iso(asked.put_at)}"
 
 
 def not_armed(store: Store, settings: Settings, account: str, remedy: RemedyPolicy) -> str | None:
     """The sentence that says how to arm the remedy; None when it is armed or only reads."""
     if remedy.effect == "read" or remedy.id in armed_remedies(store, settings, account):
         return None
-    return f"observing: {remedy.id} is not armed on {account} (payops arm {account} {remedy.id})"
+    return f"{OBSERVING}{remedy.id} is not armed on {account} (payops arm {account} {remedy.id})"
 
 
 def unattended(remedy: RemedyPolicy, endpoint: EndpointSettings | None) -> Obstacle | None:
@@ -96,7 +97,7 @@ def _locked(store: Store, remedy: RemedyPolicy, incident: Incident) -> Obstacle 
         other = store.incidents.get(attempt.incident_id)
         mine, theirs = _labels(incident), _labels(other)
         if all(mine.get(name) == theirs.get(name) for name in remedy.limits.lock):
-            return Obstacle(f"{attempt.remedy} of {other.id} acts on {incident.account} right now")
+            return Obstacle(f"{attempt.remedy} of {other.id} acts on {incident.account}{BUSY}")
     return None
 
 

@@ -11,6 +11,7 @@ from payops.clock import Now
 from payops.config import Settings
 from payops.domain.errors import LostRace, NotPossible, StoreError
 from payops.domain.incidents import FixAttempt, Incident
+from payops.domain.obstacles import WAITS
 from payops.domain.plans import Plan, Refusal, plan_hash
 from payops.providers.port import Provider
 from payops.signals import SignalSet
@@ -254,7 +255,7 @@ class Runner:
 
 def _show_waiting(case: Case, refusal: Refusal) -> None:
     """The target cannot answer yet: no time runs until it does."""
-    reason = f"waits: {refusal.reason}"
+    reason = f"{WAITS}{refusal.reason}"
     started = case.incident.l1_started_at
     if case.incident.l1_reason != reason:
         case.change(

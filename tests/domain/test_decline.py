@@ -187,12 +187,3 @@ def test_paypal_issues_are_paypals():
     text = json.dumps([_description("checkout_orders_v2"), _description("payments_payment_v2")])
     issues = {each.code for each in DECLINES if each.provider == "paypal" and "issues of" in each.source}
     assert {code for code in issues if f'"{code}"' not in text} == set()
-
-
-def test_stripe_list_beside_the_checkout_is_covered():
-    lists = sorted((SAMPLES / "stripe").glob("*decline*")) if SAMPLES.is_dir() else []
-    if not lists:
-        pytest.skip(f"no list of Stripe's decline codes in {SAMPLES / 'stripe'}")
-    text = "\n".join(path.read_text("utf-8") for path in lists)
-    listed = set(re.findall(r'"(?:decline_)?code": ?"(\w+)"', text))
-    assert listed <= _codes("stripe")
