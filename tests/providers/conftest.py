@@ -114,10 +114,10 @@ SECRETS = {"env:KEY": KEY, "env:KEY2": "rk_live_zyxwvutsrqponmlk9b1c"}
 
 @pytest.fixture
 def open_account(stripe):
-    """An adapter on the scripted server; timeouts short enough to test them."""
+    """An adapter on the scripted server; patient, so that a loaded machine changes nothing."""
     opened = []
 
-    def opener(*, secrets=None, timeout_s=(0.5, 0.5), **over):
+    def opener(*, secrets=None, timeout_s=(10.0, 30.0), **over):
         provider = open_provider(
             settings(over.pop("api_base", stripe.url), **over),
             {**SECRETS, **(secrets or {})}.__getitem__,
