@@ -96,71 +96,41 @@ def _switch(
         raise NotPossible(result.message)
 
 
-@click.command()
-@click.argument("account")
-@click.argument("remedies", nargs=-1, required=True)
-@click.option("--reason", required=True, help="Why; kept in the audit.")
-@operator_option
-@config_option
-@json_option
-def arm(
-    account: str,
-    remedies: tuple[str, ...],
-    reason: str,
-    operator: str | None,
-    config_path: str | None,
-    as_json: bool,
-) -> None:
-    """Let the named REMEDIES act on ACCOUNT."""
-    _switch(
-        config_path,
-        operator,
-        as_json,
-        "arm",
-        {"account": account, "remedies": " ".join(remedies), "reason": reason},
-    )
+def _arming(action: str, help_: str) -> click.Command:
+    @click.command(action, help=help_)
+    @click.argument("account")
+    @click.argument("remedies", nargs=-1, required=True)
+    @click.option("--reason", required=True, help="Why; kept in the audit.")
+    @operator_option
+    @config_option
+    @json_option
+    def command(
+        account: str,
+        remedies: tuple[str, ...],
+        reason: str,
+        operator: str | None,
+        config_path: str | None,
+        as_json: bool,
+    ) -> None:
+        fields = {"account": account, "remedies": " ".join(remedies), "reason": reason}
+        _switch(config_path, operator, as_json, action, fields)
+
+    return command
 
 
-@click.command()
-@click.argument("account")
-@click.argument("remedies", nargs=-1, required=True)
-@click.option("--reason", required=True, help="Why; kept in the audit.")
-@operator_option
-@config_option
-@json_option
-def disarm(
-    account: str,
-    remedies: tuple[str, ...],
-    reason: str,
-    operator: str | None,
-    config_path: str | None,
-    as_json: bool,
-) -> None:
-    """Take `arm` back; wins over the configuration too."""
-    _switch(
-        config_path,
-        operator,
-        as_json,
-        "disarm",
-        {"account": account, "remedies": " ".join(remedies), "reason": reason},
-    )
+def _stopping(action: str, help_: str) -> click.Command:
+    @click.command(action, help=help_)
+    @click.option("--reason", default="", help="Why; kept in the audit.")
+    @operator_option
+    @config_option
+    @json_option
+    def command(reason: str, operator: str | None, config_path: str | None, as_json: bool) -> None:
+        _switch(config_path, operator, as_json, action, {"reason": reason})
+
+    return command
 
 
-@click.command()
-@click.option("--reason", default="", help="Why; kept in the audit.")
-@operator_option
-@config_option
-@json_option
-def stop(reason: str, operator: str | None, config_path: str | None, as_json: bool) -> None:
-    """Stop everything: no remedy acts until `payops resume`, also after a restart."""
-    _switch(config_path, operator, as_json, "stop", {"reason": reason})
-
-
-@click.command()
-@click.option("--reason", default="", help="Why; kept in the audit.")
-@operator_option
-@config_option
-@json_option
-def resume(reason: str, operator: str | None, config_path: str | None, as_json: bool) -> None:
-    """Let armed remedies act again."""
-    _switch(config_path, operator, as_json, "resume", {"reason": reason})
+arm = _arming("arm", "Let the named REMEDIES act on ACCOUNT.")
+disarm = _arming("disarm", "Take `arm` back; wins over the configuration too.")
+stop = _stopping("stop", "Stop everything: no remedy acts until `payops resume`, also after a restart.")
+resume = _stopping("resume", "Let armed remedies act again.")

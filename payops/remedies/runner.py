@@ -23,7 +23,6 @@ from .case import Case
 from .journal import Journal
 from .planning import Blocked, Ready
 from .probe import UrlProbe
-from .registry import REMEDIES
 from .results import Secrets
 from .switch_credential import remember_identity
 
@@ -69,10 +68,6 @@ class Runner:
         self._read_asked: dict[str, datetime] = {}
         self.wants_reads: frozenset[str] = frozenset()
         """Accounts whose feeds the last tick would have liked to be fresher: worth reading at once."""
-
-    def remedy_ids(self) -> tuple[str, ...]:
-        """Every remedy payops knows; the names `payops arm` takes."""
-        return tuple(sorted(remedy.id for remedy in REMEDIES.values()))
 
     def tick(self, signals: SignalSet, now: datetime, *, may_act: bool) -> None:
         """Take every open incident's Level 1 one step further; without `may_act` nothing is tried.
