@@ -90,6 +90,8 @@ class AccountSettings(Credential):
     provider: Provider
     mode: Mode
     api_base: str | None = None
+    webhook_ca: str | None = None
+    """PEM text of the authority that signs a simulated PayPal's webhook certificates; only with a loopback api_base."""
     api_version: str | None = None
     accept_unrestricted_key: bool = Field(default=False, strict=True)
     application_credential: SecretRef | None = None
@@ -112,6 +114,8 @@ class AccountSettings(Credential):
                 raise ValueError(f"api_base must be a URL, got {self.api_base!r}")
             if parts.scheme == "http" and not _is_loopback(parts.hostname):
                 raise ValueError("api_base may be http only on loopback; use https")
+        if self.webhook_ca is not None and (self.api_base is None or not self.api_base.startswith("http:")):
+            raise ValueError("webhook_ca is for a simulated provider: it needs an api_base on loopback")
         return self
 
     def credential(self, slot: int) -> Credential:
@@ -121,6 +125,13 @@ class AccountSettings(Credential):
     @property
     def slots(self) -> int:
         return 1 + len(self.fallback_credentials)
+
+    def verifies(self, slot: int) -> bool:
+        """Whether the stored credential `slot` has what this provider's webhooks are verified with."""
+        stored = self.credential(slot)
+        if self.provider == "stripe":
+            return bool(stored.webhook_secrets)
+        return self.provider == "braintree" or stored.webhook_id is not None
 
     def receives(self, endpoint: EndpointSettings) -> bool:
         """True for an endpoint whose deliveries reach payops's own receiver: its path is `/webhooks/<account>`."""

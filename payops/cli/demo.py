@@ -15,6 +15,22 @@ from payops.domain.errors import UsageError
 
 from . import out
 
+
+class _Ports(click.ParamType[tuple[int, ...]]):
+    """`4242` or `4242,4250,4260`, in the order of the scenario's providers."""
+
+    name = "PORT"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[int, ...]:
+        parts = str(value).split(",")
+        if not all(part.isdecimal() and int(part) <= 65535 for part in parts):
+            self.fail(f"{value!r} is not a port (0 to 65535)", param, ctx)
+        return tuple(int(part) for part in parts)
+
+
+PORTS = _Ports()
 scenario_option = click.option(
     "--scenario",
     "scenario_name",
@@ -165,7 +181,12 @@ def _stop_at_end(stream: TextIO, stop: threading.Event) -> None:
 @scenario_option
 @seed_option
 @click.option(
-    "--port", type=click.IntRange(0, 65535), default=0, show_default=True, help="0 takes a free one."
+    "--port",
+    "ports",
+    type=PORTS,
+    default="0",
+    show_default=True,
+    help="Of the first provider; the next ones count up. 0 takes free ones.",
 )
 @click.option(
     "--write-config", type=click.Path(path_type=Path, dir_okay=False), help="Write a payops.toml for it here."
@@ -176,18 +197,16 @@ def _stop_at_end(stream: TextIO, stop: threading.Event) -> None:
 @click.option(
     "--receiver", metavar="URL", help="Where payops's receiver listens.  [default: http://127.0.0.1:8787]"
 )
+@click.option("--published", is_flag=True, hidden=True, help="The providers know it as https://PROVIDER.sim.")
 @click.option("--until-stdin-ends", is_flag=True, hidden=True, help="Stop when stdin is closed.")
-@click.option(
-    "--published-as", metavar="URL", hidden=True, help="How the simulated world calls that receiver."
-)
 def simulate(
     scenario_name: str,
     seed: int | None,
-    port: int,
+    ports: tuple[int, ...],
     write_config: Path | None,
     state: Path | None,
     receiver: str | None,
-    published_as: str | None,
+    published: bool,
     until_stdin_ends: bool,
 ) -> None:
     """The simulated provider servers alone."""
@@ -200,12 +219,12 @@ def simulate(
         threading.Thread(target=_stop_at_end, args=(sys.stdin, stop), daemon=True).start()
     serve(
         scenario_name,
-        port=port,
+        ports=ports,
         seed=seed,
         state=state,
         write_config=write_config,
         receiver=receiver,
-        published_as=published_as or receiver,
+        published=published,
         ready=lambda urls: out.document(urls),
         stop_event=stop,
     )

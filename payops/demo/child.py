@@ -1,4 +1,4 @@
-"""The simulator as a child process that comes back: on the same port, in the same world, where it was."""
+"""The simulator as a child process that comes back: on the same ports, in the same world, where it was."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from payops.domain.errors import UsageError
-from payops.simulator.world import PUBLIC_BASE
 
 log = logging.getLogger(__name__)
 RESTART_AFTER_S = 20.0
@@ -25,23 +24,22 @@ class SimulatorChild:
         """`state` keeps the world over restarts; `errors` takes what the child has to say."""
         self._command = [sys.executable, "-m", "payops", "simulate", "--until-stdin-ends"]
         self._command += ["--scenario", scenario, "--seed", str(seed), "--state", str(state)]
-        self._command += ["--receiver", receiver, "--published-as", PUBLIC_BASE]
+        self._command += ["--receiver", receiver, "--published"]
         self._errors = errors
         self._process: subprocess.Popen[str] | None = None
         self._closing = threading.Event()
 
     def start(self) -> dict[str, str]:
         """Provider → base URL, once the servers answer; `UsageError` says why they do not."""
-        urls = self._spawn(0)
-        port = urlsplit(next(iter(urls.values()))).port
-        assert port is not None
-        threading.Thread(target=self._watch, args=(port,), name="simulator-watch", daemon=True).start()
+        urls = self._spawn("0")
+        ports = ",".join(str(urlsplit(url).port) for url in urls.values())
+        threading.Thread(target=self._watch, args=(ports,), name="simulator-watch", daemon=True).start()
         return urls
 
-    def _spawn(self, port: int) -> dict[str, str]:
+    def _spawn(self, ports: str) -> dict[str, str]:
         with self._errors.open("a", encoding="utf-8") as errors:
             process = subprocess.Popen(
-                [*self._command, "--port", str(port)],
+                [*self._command, "--port", ports],
                 stdout=subprocess.PIPE,
                 stderr=errors,
                 # Held open while we live: however this process ends, the simulator sees the end of it and goes too.
@@ -62,14 +60,14 @@ class SimulatorChild:
             ) from None
         return {str(provider): str(url) for provider, url in found.items()}
 
-    def _watch(self, port: int) -> None:
+    def _watch(self, ports: str) -> None:
         while self._process is not None:
             code = self._process.wait()
             if self._closing.wait(RESTART_AFTER_S):
                 return
             log.warning("the simulator ended with %s; starting it again", code)
             try:
-                self._spawn(port)
+                self._spawn(ports)
             except UsageError as error:
                 log.error("%s", error)
 

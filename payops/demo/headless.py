@@ -27,22 +27,23 @@ from payops.engine.engine import Engine
 from payops.engine.outside import Outside
 from payops.engine.polls import StepPolls
 from payops.engine.wiring import build_engine, load_rules, open_providers, open_verifiers
+from payops.providers.port import Patience
 from payops.receiver import Receiver, listen, serve
 from payops.rulebook import RuleSet
 from payops.signals import read
 from payops.simulator import ledger
 from payops.simulator.deliverer import Deliverer
 from payops.simulator.scenario import Scenario, ScenarioAction
-from payops.simulator.stripe_server import StripeServer
-from payops.simulator.world import PUBLIC_BASE, World
+from payops.simulator.server import ProviderServer
+from payops.simulator.world import World
 from payops.store import Store
 
 from .checks import Check, judge
 from .document import headless_document
-from .settings import secret_of, world_settings
+from .settings import edges, secret_of, world_settings
 
 STEP = timedelta(seconds=10)
-PATIENT = (30.0, 120.0)
+PATIENT = Patience(connect_s=30.0, read_s=120.0, requests_per_s=None, stated=True)
 """A loaded machine may be slow; in stepped time slowness must not change what happens."""
 
 
@@ -120,9 +121,11 @@ class _House:
         self.world.advance(scenario.start)
         listener = listen("127.0.0.1", 0)
         receiver_url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        server = StripeServer(self.world, receiver=receiver_url).start()
-        stack.callback(server.stop)
-        urls: dict[str, str] = dict.fromkeys(scenario.providers, server.url)
+        urls: dict[str, str] = {}
+        for provider in scenario.providers:
+            server = ProviderServer(self.world, provider, receiver=receiver_url).start()
+            stack.callback(server.stop)
+            urls[provider] = server.url
         settings, secrets = world_settings(scenario, seed, urls, store_path)
         self.settings: Settings = settings
         self.rules: RuleSet = load_rules(settings)
@@ -130,9 +133,8 @@ class _House:
         stack.callback(self.store.close)
         outside = Outside(
             partial(secret_of, secrets),
-            routes={PUBLIC_BASE: f"{server.url}/_edge"},
-            timeout_s=PATIENT,
-            requests_per_s=None,
+            routes=edges(urls),
+            patience=PATIENT,
             now=None,
         )
         self.outside = outside

@@ -14,11 +14,10 @@ from payops.engine.desk import Desk
 from payops.engine.live import last_known, open_desk, reserve_receiver
 from payops.engine.outside import Outside
 from payops.simulator.scenario import OPERATORS, Scenario
-from payops.simulator.world import PUBLIC_BASE
 from payops.store import Store
 
 from .child import SimulatorChild
-from .settings import secret_of, world_settings
+from .settings import edges, secret_of, world_settings
 
 
 class LiveDemo:
@@ -55,7 +54,7 @@ class LiveDemo:
         self._child = SimulatorChild(self._name, self._seed, receiver, world, self.log_path)
         urls = self._child.start()
         settings, secrets = world_settings(self._scenario, self._seed, urls, self._path, port)
-        outside = Outside(partial(secret_of, secrets), routes={PUBLIC_BASE: f"{urls['stripe']}/_edge"})
+        outside = Outside(partial(secret_of, secrets), routes=edges(urls))
         return open_desk(self._store, settings, outside, OPERATORS[0], listener, origin="demo")
 
     def close(self) -> None:

@@ -11,7 +11,7 @@ from payops.domain.catalogue import REMEDY_IDS
 from payops.domain.errors import UsageError
 from payops.domain.roles import OPERATOR_ROLES
 from payops.simulator import account as where
-from payops.simulator.keys import credentials
+from payops.simulator.kinds import credentials
 from payops.simulator.scenario import OPERATORS, Scenario
 
 PUBLIC = "https://{provider}.sim"
@@ -40,6 +40,8 @@ def world_settings(
         for field, value in fields.items():
             if field == "webhook_secrets":
                 entry[field] = [refer(account, f"{name}WHSEC{i}", each) for i, each in enumerate(value)]
+            elif field == "webhook_ca":
+                entry[field] = value
             elif isinstance(value, str):
                 entry[field] = refer(account, f"{name}{field}", value)
         return entry
@@ -82,6 +84,11 @@ def world_settings(
         ],
     }
     return parse(document, base=Path(), source="the simulated world"), secrets
+
+
+def edges(urls: Mapping[str, str]) -> dict[str, str]:
+    """Where what is published at each provider's side of the simulated world really answers."""
+    return {PUBLIC.format(provider=provider): f"{url}/_edge" for provider, url in urls.items()}
 
 
 def secret_of(secrets: Mapping[str, str], reference: str) -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
-from .payments import Attempt, Mode, Refund
+from .payments import Attempt, Dispute, Invoice, Mode, Payout, Refund, Subscription
 
 Topology = Literal["observer", "relay", "import"]
 EndpointStatus = Literal["enabled", "disabled"]
@@ -66,6 +66,47 @@ class CredentialProof:
     code: str | None = None
     message: str = ""
     request_id: str | None = None
+    permissions: tuple[str, ...] | None = None
+    """What it may do, by the provider's names, where the provider tells; None = not told."""
+    missing: tuple[str, ...] = ()
+    """Permissions payops needs and the provider refused by name."""
+    evidence: str = ""
+    """How the mode was proven: `balance.livemode`, `token app_id`, `the other host accepted it`."""
+
+
+@dataclass(frozen=True, slots=True)
+class AccountState:
+    """Whether the provider lets the account take and receive money; None = not told.
+
+    `due` are the provider's names of what it wants to know, `reason` why the account is restricted.
+    """
+
+    account: str
+    at: datetime
+    charges_enabled: bool | None = None
+    payouts_enabled: bool | None = None
+    due: tuple[str, ...] = ()
+    reason: str | None = None
+    api_version: str | None = None
+    """The API version the account itself is set to (Stripe), to compare with the configured one."""
+
+    @property
+    def restricted(self) -> bool:
+        return self.charges_enabled is False or self.payouts_enabled is False
+
+
+@dataclass(frozen=True, slots=True)
+class ApiCall:
+    """One request payops made: what it cost and how it went. `bucket` None = answered as asked.
+
+    `provider_at` is the clock of the answer (its Date header), to the second.
+    """
+
+    resource: str
+    taken_ms: int
+    bucket: str | None = None
+    http_status: int | None = None
+    provider_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +118,10 @@ class Facts:
     events: tuple[WebhookEvent, ...] = ()
     wrong_mode: tuple[WebhookEvent, ...] = ()
     """Events of the other mode: quarantined, they never enter a rate."""
+    subscriptions: tuple[Subscription, ...] = ()
+    invoices: tuple[Invoice, ...] = ()
+    disputes: tuple[Dispute, ...] = ()
+    payouts: tuple[Payout, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +129,7 @@ class FeedPage:
     """One answered poll of a feed.
 
     `cursor` is opaque to everyone but the adapter. `more` asks to be called again at once (backfill).
-    `data_as_of`: everything up to here is known to have been seen. `endpoints` / `undelivered` / `proof`
+    `data_as_of`: everything up to here is known to have been seen. `endpoints` / `undelivered` / `proof` / `account_state`
     replace what was known when not None. `progress` is the share of a backfill done, 0..1.
     """
 
@@ -99,6 +144,9 @@ class FeedPage:
     endpoints: tuple[Endpoint, ...] | None = None
     undelivered: tuple[WebhookEvent, ...] | None = None
     proof: CredentialProof | None = None
+    application_proof: CredentialProof | None = None
+    """What one read proved about the application's own credential."""
+    account_state: AccountState | None = None
     progress: float | None = None
 
 

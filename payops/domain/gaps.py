@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from .event_types import PURCHASE_EVENTS
 from .events import WebhookEvent
 from .money import Money, totals
 
-PURCHASE_EVENTS = ("charge.succeeded", "payment_intent.succeeded")
-"""Events that each say once that a purchase was paid, in the order of preference."""
+_KINDS = tuple(kind for kinds in PURCHASE_EVENTS.values() for kind in kinds)
 
 
 def paid(events: Iterable[WebhookEvent]) -> list[WebhookEvent]:
@@ -17,7 +17,7 @@ def paid(events: Iterable[WebhookEvent]) -> list[WebhookEvent]:
     A provider sends several events for one purchase; only one type of them is taken.
     """
     events = list(events)
-    for kind in PURCHASE_EVENTS:
+    for kind in _KINDS:
         found = {event.object_id or event.event_id: event for event in events if event.type == kind}
         if found:
             return list(found.values())

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Literal
 
 from .money import Money
+from .payments import Provider
 
 Challenge = Literal[
     "api_auth",
@@ -66,7 +67,7 @@ class Incident:
     version: int
     rule: str
     challenge: Challenge
-    provider: str
+    provider: Provider
     account: str
     mode: str
     title: str

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from payops.clock import iso
 from payops.config import AccountSettings, Settings
+from payops.domain.feeds import SIGHT
 from payops.domain.incidents import Value
 from payops.providers.port import FeedSpec, Provider
 from payops.signals.arming import armed_remedies
@@ -41,7 +42,8 @@ def card(
 ) -> AccountCard:
     """One account as it stands; without a provider (a process that only looks) what the store knows."""
     feeds = {state.feed: state for state in store.facts.feeds() if state.account == account.name}
-    events = feeds.get("events")
+    sight = SIGHT[account.provider]
+    events = feeds.get(sight.payments_feed)
     proof = store.facts.proof(account.name)
     windows = store.facts.windows(account.name, now, tuple(WINDOWS.values()))
     success = {name: rate(window.n, window.succeeded) for name, window in zip(WINDOWS, windows, strict=True)}
@@ -57,7 +59,11 @@ def card(
         for at in ((events.ok_at if events else None), store.inbox.counts(account.name, now).last_received_at)
         if at
     ]
-    events_spec = next((feed for feed in provider.feeds if feed.name == "events"), None) if provider else None
+    events_spec = (
+        next((feed for feed in provider.feeds if feed.name == sight.payments_feed), None)
+        if provider
+        else None
+    )
     stretch = timetable.budget(account.name, now).stretch if timetable else 1.0
     backfilling = events is not None and events.progress is not None and events.progress < 1.0
     state: AccountState
@@ -107,7 +113,7 @@ def card(
         problem=problem,
         retry_at=retry_at,
         progress=events.progress if backfilling and events else None,
-        sees=events_spec.sees if events_spec else "",
+        sees=sight.sentence,
     )
 
 

@@ -142,7 +142,9 @@ class EngineHost:
     @property
     def receiver_url(self) -> str:
         if self._listening is None:
-            return "not listening: no account has webhook_secrets"
+            return (
+                "not listening: no account has what webhooks are verified with (webhook_secrets, webhook_id)"
+            )
         return self._listening.where
 
     def board(self) -> Board | None:

@@ -23,7 +23,7 @@ def reserve_receiver(settings: Settings, store: Store | None = None) -> socket.s
 
     None without webhooks, and where another process of this store listens already.
     """
-    if not any(account.webhook_secrets for account in settings.accounts):
+    if not any(account.verifies(0) for account in settings.accounts):
         return None
     try:
         return listen(settings.receiver.host, settings.receiver.port)

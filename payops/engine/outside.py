@@ -9,6 +9,7 @@ from pathlib import Path
 
 from payops.clock import Now, utc_now
 from payops.config import Credential, Settings, resolve_secret
+from payops.providers.port import Patience
 
 Secrets = Callable[[str], str]
 
@@ -20,9 +21,7 @@ class Outside:
     secrets: Secrets
     routes: Mapping[str, str] = field(default_factory=dict)
     """Public base URL → where it really answers (simulated world only)."""
-    timeout_s: tuple[float, float] = (3.0, 10.0)
-    requests_per_s: float | None = 25.0
-    """None in stepped time, where pacing would wait on a real clock."""
+    patience: Patience = field(default_factory=Patience)
     now: Now | None = utc_now
     """Real time passes during a tick, too; None in stepped time, where it stands still."""
 

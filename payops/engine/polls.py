@@ -11,6 +11,7 @@ from typing import Protocol
 
 from payops.clock import Now
 from payops.domain.errors import ProviderError
+from payops.domain.feeds import SIGHT
 from payops.providers.port import FeedSpec, Provider
 from payops.store import Store
 
@@ -102,7 +103,7 @@ class Timetable:
         """Plan the feed's next reading after this report."""
         wait = timedelta(seconds=spec.interval_s)
         if report.ok:
-            if spec.name == "events":
+            if spec.name == SIGHT[provider.provider].payments_feed:
                 self._budgets.pop(provider.account, None)
             else:
                 # A snapshot of many pages costs as many reads every time; a history is read once.

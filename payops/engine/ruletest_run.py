@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from payops import escalation
 from payops.domain.errors import PayopsError
 from payops.domain.incidents import Incident
+from payops.domain.payments import provider_named
 from payops.domain.policy import parse_policy
 from payops.escalation.conditions import due, values_of, waiting
 from payops.expressions import format_duration
@@ -195,7 +196,7 @@ class _Run:
             version=0,
             rule=other.rule,
             challenge="platform",
-            provider=labels["provider"],
+            provider=provider_named(labels["provider"]),
             account=labels["account"],
             mode=labels["mode"],
             title=other.rule,

@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 
 from payops.config import Settings
 from payops.domain.errors import Bucket, ProviderError
+from payops.domain.event_types import EVENT_TYPES
 from payops.domain.events import (
     CredentialProof,
     Delivery,
@@ -22,7 +23,8 @@ from payops.domain.events import (
 )
 from payops.domain.incidents import Value
 from payops.domain.payments import Mode
-from payops.domain.stripe_events import EVENT_TYPES
+from payops.domain.payments import Provider as ProviderName
+from payops.providers.cannot import Cannot
 from payops.providers.port import ActionAnswer, FeedSpec
 from payops.rulebook.model import Rule, RuleTest, ScriptedOutcome
 from payops.rulebook.series import parse_series
@@ -79,10 +81,10 @@ class Series:
         return int((now - START) / self._every)
 
 
-class ScriptedProvider:
+class ScriptedProvider(Cannot):
     """A provider port for one account. Every write ends as the script says for the attempt now being made."""
 
-    provider = "stripe"
+    provider: ProviderName = "stripe"
     feeds: tuple[FeedSpec, ...] = ()
     retention_s = 30 * 86_400
 
@@ -134,7 +136,7 @@ class ScriptedProvider:
             endpoint_id=ENDPOINT_ID,
             url=self._url,
             status="disabled" if self.disabled else "enabled",
-            event_types=EVENT_TYPES,
+            event_types=EVENT_TYPES["stripe"],
             livemode=self._mode == "live",
         )
 

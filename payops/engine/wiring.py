@@ -46,9 +46,7 @@ def open_providers(settings: Settings, outside: Outside, store: Store | None) ->
     """One adapter for each account, with the credential slot the store says is in use."""
     providers: dict[str, Provider] = {}
     for account in settings.accounts:
-        provider = open_provider(
-            account, outside.secrets, timeout_s=outside.timeout_s, requests_per_s=outside.requests_per_s
-        )
+        provider = open_provider(account, outside.secrets, outside.patience)
         if store is not None:
             slot = store.facts.active_slot(account.name)
             if slot < account.slots:
@@ -58,12 +56,14 @@ def open_providers(settings: Settings, outside: Outside, store: Store | None) ->
 
 
 def open_verifiers(settings: Settings, outside: Outside, store: Store) -> dict[str, WebhookVerifier]:
-    """One verifier for each account that has webhook secrets in its active slot."""
+    """One verifier for each account whose active slot has what webhooks are verified with."""
     verifiers: dict[str, WebhookVerifier] = {}
     for account in settings.accounts:
         slot = min(store.facts.active_slot(account.name), account.slots - 1)
-        if account.credential(slot).webhook_secrets or account.webhook_secrets:
-            verifiers[account.name] = open_verifier(account, outside.secrets, slot)
+        if account.verifies(slot):
+            verifiers[account.name] = open_verifier(
+                account, outside.secrets, slot, patience=outside.patience, routes=outside.routes
+            )
     return verifiers
 
 

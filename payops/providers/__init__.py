@@ -6,48 +6,62 @@ from the threads of `pool.ProviderPool`, never from an event loop. The SDKs are 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
-from payops.domain.errors import UsageError
+from .port import Patience
 
 if TYPE_CHECKING:
     from payops.config import AccountSettings
 
     from .port import Provider, WebhookVerifier
 
-__all__ = ["open_provider", "open_verifier"]
+__all__ = ["Patience", "open_provider", "open_verifier"]
+
+Secrets = Callable[[str], str]
 
 
-def open_provider(
-    account: AccountSettings,
-    secrets: Callable[[str], str],
-    *,
-    timeout_s: tuple[float, float] = (3.0, 10.0),
-    requests_per_s: float | None = 25.0,
-) -> Provider:
+def open_provider(account: AccountSettings, secrets: Secrets, patience: Patience | None = None) -> Provider:
     """The adapter for one account; makes no call.
 
-    `secrets` turns a reference (`env:NAME`) into the secret. `timeout_s` is to connect, to answer.
-    `requests_per_s` paces calls to one kind of resource in real time, None = not at all (stepped time).
-    `UsageError` when the credential cannot be one to monitor with.
+    `secrets` turns a reference (`env:NAME`) into the secret. `UsageError` when the credential cannot be one to
+    monitor with.
     """
+    waits = patience or Patience()
     if account.provider == "stripe":
         from .stripe.adapter import StripeProvider
 
-        return StripeProvider(account, secrets, timeout_s=timeout_s, requests_per_s=requests_per_s)
-    raise UsageError(_unsupported(account))
+        return StripeProvider(account, secrets, waits)
+    if account.provider == "braintree":
+        from .braintree.adapter import BraintreeProvider
+
+        return BraintreeProvider(account, secrets, waits)
+    from .paypal.adapter import PayPalProvider
+
+    return PayPalProvider(account, secrets, waits)
 
 
-def open_verifier(account: AccountSettings, secrets: Callable[[str], str], slot: int = 0) -> WebhookVerifier:
-    """Judges webhooks of one account with the secrets of the stored credential `slot`; loads no SDK."""
+def open_verifier(
+    account: AccountSettings,
+    secrets: Secrets,
+    slot: int = 0,
+    *,
+    patience: Patience | None = None,
+    routes: Mapping[str, str] | None = None,
+) -> WebhookVerifier:
+    """Judges webhooks of one account with the secrets of the stored credential `slot`; loads no SDK.
+
+    `routes`: public base URL → where it really answers (simulated world only).
+    """
     if account.provider == "stripe":
         from .stripe.verifier import StripeVerifier
 
         references = account.credential(slot).webhook_secrets
         return StripeVerifier(account.name, account.mode, tuple(secrets(each) for each in references))
-    raise UsageError(_unsupported(account))
+    if account.provider == "braintree":
+        from .braintree.verifier import BraintreeVerifier
 
+        return BraintreeVerifier(account, secrets, slot)
+    from .paypal.verifier import PayPalVerifier
 
-def _unsupported(account: AccountSettings) -> str:
-    return f"account {account.name!r}: provider {account.provider!r} is not supported yet; use stripe"
+    return PayPalVerifier(account, secrets, slot, patience or Patience(), routes or {})

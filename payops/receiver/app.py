@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMappi
 from datetime import datetime
 from hashlib import sha256
 from typing import Any
+from urllib.parse import parse_qs
 
 import msgspec
 
@@ -27,6 +28,7 @@ _DRAIN = 16 * MAX_BODY
 _BODY_TIMEOUT_S = 15.0
 _WRITE_TIMEOUT_S = 15.0
 _PREFIX = "/webhooks/"
+_CHALLENGE = "bt_challenge"
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -74,7 +76,7 @@ class Receiver:
             status, body, close = 503, {"error": "not stored, send again"}, True
         await _send(send, status, body, scope["method"], close=close)
 
-    async def _answer(self, scope: Scope, receive: Receive) -> tuple[int, Mapping[str, object], bool]:
+    async def _answer(self, scope: Scope, receive: Receive) -> tuple[int, Mapping[str, object] | str, bool]:
         path: str = scope["path"]
         method: str = scope["method"]
         if path == "/healthz" and method in ("GET", "HEAD"):
@@ -84,7 +86,9 @@ class Receiver:
         if verifier is None:
             return 404, {"error": "no such webhook"}, True
         if method in ("GET", "HEAD"):
-            return 200, {"status": "ok"}, False
+            asked = parse_qs(scope.get("query_string", b"").decode("latin-1")).get(_CHALLENGE)
+            answer = verifier.challenge(asked[0]) if asked else None
+            return 200, {"status": "ok"} if answer is None else answer, False
         if method != "POST":
             return 405, {"error": "POST webhooks here"}, True
         return await self._webhook(account, verifier, scope["headers"], receive)
@@ -95,7 +99,7 @@ class Receiver:
         verifier: WebhookVerifier,
         headers: Iterable[tuple[bytes, bytes]],
         receive: Receive,
-    ) -> tuple[int, Mapping[str, object], bool]:
+    ) -> tuple[int, Mapping[str, object] | str, bool]:
         named = _joined(headers)
         try:
             async with asyncio.timeout(_BODY_TIMEOUT_S):
@@ -106,7 +110,10 @@ class Receiver:
         except TimeoutError:
             return 408, {"error": "the body took too long"}, True
         now = self._now()
-        verdict = verifier.verify(body, named, now)
+        if verifier.waits:
+            verdict = await asyncio.to_thread(verifier.verify, body, named, now)
+        else:
+            verdict = verifier.verify(body, named, now)
         if isinstance(verdict, NotVerified):
             await self._count(account, verdict.kind, verdict.reason)
             return 400, {"error": "not accepted"}, False
@@ -114,7 +121,7 @@ class Receiver:
             account=account,
             event=verdict.event,
             received_at=now,
-            body=body.decode(),
+            body=body.decode() if verdict.body is None else verdict.body,
             sha256=sha256(body).hexdigest(),
             verdict="signature",
         )
@@ -170,9 +177,12 @@ async def _read_body(receive: Receive, length: str | None) -> bytes:
     return b"".join(parts)
 
 
-async def _send(send: Send, status: int, body: Mapping[str, object], method: str, *, close: bool) -> None:
-    content = msgspec.json.encode(body)
-    headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(content))]
+async def _send(
+    send: Send, status: int, body: Mapping[str, object] | str, method: str, *, close: bool
+) -> None:
+    content = body.encode() if isinstance(body, str) else msgspec.json.encode(body)
+    kind = b"text/plain" if isinstance(body, str) else b"application/json"
+    headers = [(b"content-type", kind), (b"content-length", b"%d" % len(content))]
     if status == 405:
         headers.append((b"allow", b"GET, HEAD, POST"))
     if close:

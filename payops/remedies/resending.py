@@ -10,6 +10,7 @@ from typing import Any
 from payops.clock import from_epoch, to_epoch
 from payops.domain.errors import ProviderError
 from payops.domain.events import Endpoint, WebhookEvent
+from payops.domain.feeds import EVENT_LIST
 from payops.domain.gaps import amounts, paid, worth
 from payops.domain.incidents import Outcome
 from payops.domain.plans import Plan
@@ -30,7 +31,6 @@ STEP_S = 10.0
 PAUSE = timedelta(seconds=10)
 """After a rate limit that names no time."""
 MOST_LISTED = 10_000
-EVENT_FEED = "events"
 NO_GAP = "resend nothing: every listed event is in our inbox"
 _PREFIX = "resend-"
 _COUNTED = re.compile(r"resend \d")
@@ -51,7 +51,8 @@ def since(context: Context, endpoint: Endpoint) -> datetime | None:
 
 def listed_until(context: Context) -> datetime | None:
     """Up to when the provider's event list is known to be complete here."""
-    feed = context.store.facts.feed(context.account.name, EVENT_FEED)
+    listed = EVENT_LIST[context.account.provider]
+    feed = None if listed is None else context.store.facts.feed(context.account.name, listed)
     return feed.data_as_of if feed else None
 
 
@@ -59,7 +60,11 @@ def missing(context: Context, endpoint: Endpoint, start: datetime, end: datetime
     """Events for this endpoint that are listed and not in our inbox, oldest first."""
     oldest = context.now - timedelta(seconds=context.provider.retention_s)
     events = context.store.facts.missing_events(
-        context.account.name, subscribed(endpoint), max(start, oldest), end, limit=MOST_LISTED
+        context.account.name,
+        subscribed(context.account.provider, endpoint),
+        max(start, oldest),
+        end,
+        limit=MOST_LISTED,
     )
     return sorted(events, key=_place)
 
@@ -170,7 +175,8 @@ def _list(
     complete = listed_until(context)
     if complete is None or (after is not None and complete <= after):
         upto = f" to {after:%H:%M:%S} UTC" if after else ""
-        delay = next((feed.delay_s for feed in context.provider.feeds if feed.name == EVENT_FEED), 0)
+        listed = EVENT_LIST[context.account.provider]
+        delay = next((feed.delay_s for feed in context.provider.feeds if feed.name == listed), 0)
         due = after is None or context.now - after > timedelta(seconds=delay)
         said = f"{summary(journal)}; " if journal.get("total") else ""
         return Waiting(f"{said}waits until the event list is complete{upto}", reads=due)

@@ -8,6 +8,7 @@ from typing import Any
 
 from payops.clock import iso
 from payops.domain.incidents import SEVERITIES, EndedAs, FixAttempt, Incident, Why
+from payops.domain.payments import provider_named
 from payops.domain.roles import LEVEL_NAMES
 from payops.expressions import format_duration
 from payops.signals.schema import SignalSet
@@ -86,7 +87,7 @@ def _open(store: Store, verdict: Verdict, now: datetime) -> Incident | None:
         version=0,
         rule=rule.id,
         challenge=rule.challenge,
-        provider=labels.get("provider", ""),
+        provider=provider_named(labels.get("provider", "")),
         account=labels.get("account", ""),
         mode=labels.get("mode", ""),
         title=render(rule.title, labels),

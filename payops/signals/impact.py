@@ -7,11 +7,12 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from payops.clock import from_epoch
+from payops.domain.event_types import EVENT_TYPES
+from payops.domain.feeds import EVENT_LIST
 from payops.domain.gaps import paid, worth
 from payops.domain.incidents import FixAttempt, Impact, Incident
 from payops.domain.money import Money, totals
 from payops.domain.plans import plan_of
-from payops.domain.stripe_events import EVENT_TYPES
 from payops.store import FirstAttempt, Store
 
 from .onset import onset
@@ -93,7 +94,8 @@ def _gap(store: Store, incident: Incident, end: datetime) -> Impact:
         )
     before = max((_listed(a) for a in store.incidents.attempts(incident.id)), key=_size, default=_NOTHING)
     since = store.inbox.first_verified_at(incident.account)
-    feed = store.facts.feed(incident.account, "events")
+    listed = EVENT_LIST[incident.provider]
+    feed = None if listed is None else store.facts.feed(incident.account, listed)
     if since is None or feed is None or feed.data_as_of is None:
         if before.events:
             return _as_listed(incident, before, "how many are missing now cannot be told")
@@ -104,7 +106,7 @@ def _gap(store: Store, incident: Incident, end: datetime) -> Impact:
             method="nothing was received here yet, so what is missing cannot be told",
         )
     until = min(end - GRACE, feed.data_as_of)
-    left = store.facts.missing_events(incident.account, _types(store, incident.account), since, until)
+    left = store.facts.missing_events(incident.account, _types(store, incident), since, until)
     if before.events > len(left):
         return _as_listed(incident, before, f"{len(left)} still missing at {until:%H:%M:%S} UTC")
     return Impact(
@@ -156,8 +158,11 @@ def _listed(attempt: FixAttempt) -> _Listed:
     return _Listed(attempt.n, events if plan.money else 0, None, plan.money, None)
 
 
-def _types(store: Store, account: str) -> tuple[str, ...]:
-    subscribed = {name for endpoint in store.facts.endpoints(account) for name in endpoint.event_types}
+def _types(store: Store, incident: Incident) -> tuple[str, ...]:
+    known = EVENT_TYPES[incident.provider]
+    subscribed = {
+        name for endpoint in store.facts.endpoints(incident.account) for name in endpoint.event_types
+    }
     if not subscribed or "*" in subscribed:
-        return EVENT_TYPES
-    return tuple(name for name in EVENT_TYPES if name in subscribed)
+        return known
+    return tuple(name for name in known if name in subscribed)

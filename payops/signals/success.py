@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from payops.config import AccountSettings
+from payops.domain.feeds import SIGHT
 from payops.domain.incidents import Value
 from payops.store import Store
 
@@ -69,7 +70,7 @@ def row(store: Store, account: AccountSettings, now: datetime) -> SignalRow:
         values["evidence"] = drop_evidence(outcomes, expected.failure_upper, expected.per_30_days)
         hour = windows["1h"]
         values["lost_1h"] = max(0.0, hour.n * expected.share - hour.succeeded)
-    state = store.facts.feed(account.name, "events")
+    state = store.facts.feed(account.name, SIGHT[account.provider].payments_feed)
     inbox = store.inbox.counts(account.name, now)
     known = [at for at in (state.data_as_of if state else None, inbox.last_received_at) if at]
     return SignalRow(

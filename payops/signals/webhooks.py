@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from payops.config import AccountSettings, EndpointSettings
+from payops.domain.event_types import EVENT_TYPES
 from payops.domain.events import Endpoint
+from payops.domain.feeds import EVENT_LIST
 from payops.domain.incidents import Value
-from payops.domain.stripe_events import EVENT_TYPES
+from payops.domain.payments import Provider
 from payops.store import Store
 
 from .schema import SignalRow
@@ -32,11 +34,12 @@ def at_provider(store: Store, account: AccountSettings, endpoint: EndpointSettin
     return next((known for known in store.facts.endpoints(account.name) if known.url == endpoint.url), None)
 
 
-def subscribed(endpoint: Endpoint | None) -> tuple[str, ...]:
+def subscribed(provider: Provider, endpoint: Endpoint | None) -> tuple[str, ...]:
     """The event types we read of those the endpoint is subscribed to; all of them where that is not known."""
+    known = EVENT_TYPES[provider]
     if endpoint is None or "*" in endpoint.event_types:
-        return EVENT_TYPES
-    return tuple(name for name in EVENT_TYPES if name in endpoint.event_types)
+        return known
+    return tuple(name for name in known if name in endpoint.event_types)
 
 
 def missing(
@@ -49,12 +52,13 @@ def missing(
     if not account.receives(endpoint):
         return None
     since = store.inbox.first_verified_at(account.name)
-    feed = store.facts.feed(account.name, "events")
+    listed = EVENT_LIST[account.provider]
+    feed = None if listed is None else store.facts.feed(account.name, listed)
     if since is None or feed is None or feed.data_as_of is None:
         return None
     until = min(now - GRACE, feed.data_as_of)
     count, oldest = store.facts.count_missing(
-        account.name, subscribed(at_provider(store, account, endpoint)), since, until
+        account.name, subscribed(account.provider, at_provider(store, account, endpoint)), since, until
     )
     return Missing(count, oldest)
 

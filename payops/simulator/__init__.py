@@ -2,5 +2,5 @@
 
 It shares no judgement with the program it tests: of ours it imports the domain's values, the clock and the
 text border, never `domain.decline`. Import from the modules: `scenario` (files), `world` (what happens),
-`stripe_server` (the API), `deliverer` (webhooks), `ledger` (the books), `serve` (all of it in real time).
+`server` (the APIs), `deliverer` (webhooks), `ledger` (the books), `serve` (all of it in real time).
 """

@@ -2,29 +2,18 @@
 
 from __future__ import annotations
 
-import hmac
 from datetime import datetime
-from hashlib import sha256
 from http.client import HTTPException
 from threading import Event as Flag
 
-import msgspec
-
-from payops.clock import Now, to_epoch
+from payops.clock import Now
 
 from .deliveries import Send
+from .kinds import kind
 from .outside import Outside
-from .stripe_objects import Shapes
 from .world import World
 
 _IDLE_S = 0.2
-
-
-def signature(body: bytes, secret: str, at: datetime) -> str:
-    """The `Stripe-Signature` header for `body` sent at `at`."""
-    second = to_epoch(at)
-    mac = hmac.new(secret.encode(), f"{second}.".encode() + body, sha256).hexdigest()
-    return f"t={second},v1={mac}"
 
 
 class Deliverer:
@@ -35,7 +24,7 @@ class Deliverer:
 
     def __init__(self, world: World, receiver: str | None) -> None:
         self._world = world
-        self._outside = Outside(world.public_base, receiver)
+        self._outside = Outside(tuple(world.public_bases.values()), receiver)
 
     def deliver_due(self, now: datetime) -> int:
         """Send what is due by `now`, one at a time in (due, event id) order; returns how many were tried."""
@@ -46,16 +35,11 @@ class Deliverer:
 
     def _deliver(self, send: Send, now: datetime) -> None:
         with self._world.lock:
-            shape = Shapes(self._world.account_of(send)).event(send.event)
-            url, secret = send.endpoint.url, send.endpoint.secret
-        body = msgspec.json.encode(shape)
-        headers = {
-            "Content-Type": "application/json; charset=utf-8",
-            "Stripe-Signature": signature(body, secret, now),
-            "User-Agent": "Stripe/1.0 (+https://stripe.com/docs/webhooks)",
-        }
+            account = self._world.account_of(send)
+            url = send.endpoint.url
+            body, headers = kind(account.provider).delivery(account, send, now)
         try:
-            status = self._outside.post(url, body, headers)
+            status = self._outside.post(url, body, dict(headers))
         except (OSError, HTTPException):
             self._world.delivery_failed(send, now)
             return

@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from payops.clock import from_epoch
-from payops.domain.payments import Mode
 
 from .agenda import Agenda
 from .objects import Endpoint, Event
 
-_MINUTE_MS = 60_000
+if TYPE_CHECKING:
+    from .faults import Faults
+
 _FIRST_TRY_MS = 1_000
-# Stripe says "up to three days with exponential back-off" (live) and "three times over a few hours" (test), and
-# publishes no schedule: these are the waits after each failed try.
-_WAITS_MS: dict[Mode, tuple[int, ...]] = {
-    "live": tuple(minutes * _MINUTE_MS for minutes in (5, 30, 120, 300, 600, 600, 720, 720, 720)),
-    "test": tuple(minutes * _MINUTE_MS for minutes in (30, 120)),
-}
 
 
 @dataclass(slots=True, eq=False)
@@ -41,6 +36,15 @@ class Send:
         return from_epoch(self.due_ms / 1000)
 
 
+@dataclass(frozen=True, slots=True)
+class Try:
+    """One delivery that was tried."""
+
+    endpoint: Endpoint
+    at_ms: int
+    ok: bool
+
+
 class Deliveries:
     """The ledger of one account. An event made while an endpoint is off is never owed to it.
 
@@ -48,23 +52,27 @@ class Deliveries:
     behind a closed edge, the try fails; an application's endpoint takes it; payops's own waits in the outbox.
     """
 
-    def __init__(self, agenda: Agenda, mode: Mode, closed: Callable[[Endpoint], bool]) -> None:
+    def __init__(self, agenda: Agenda, waits_ms: tuple[int, ...], faults: Faults) -> None:
         self._agenda = agenda
-        self._waits = _WAITS_MS[mode]
-        self._closed = closed
+        self._waits = waits_ms
+        self._faults = faults
+        self.tries: dict[str, list[Try]] = {}
+        """What became of each event's tries, by event id, oldest first."""
         self._outbox: dict[tuple[str, str, int], Send] = {}
         self.undelivered: dict[str, Event] = {}
         """Events not answered by every endpoint that should have them, oldest first."""
 
     def owe(self, event: Event, endpoints: list[Endpoint]) -> None:
         """An event was made: plan its first try at every endpoint that is on and wants it."""
-        event.waiting = tuple(e for e in endpoints if e.enabled and e.wants(event.type))
+        wanted = [e for e in endpoints if e.enabled and e.wants(event.type)]
+        event.waiting = tuple(e for e in wanted if not self._faults.loses(e))
         if not event.waiting:
             return
         self.undelivered[event.id] = event
         for endpoint in event.waiting:
-            due_ms = event.at_ms + _FIRST_TRY_MS
-            self._agenda.plan(due_ms, self._due, Send(event, endpoint, due_ms))
+            for late_ms in self._faults.first_try_ms(endpoint):
+                due_ms = event.at_ms + _FIRST_TRY_MS + late_ms
+                self._agenda.plan(due_ms, self._due, Send(event, endpoint, due_ms))
 
     def resend(self, event: Event, endpoint: Endpoint, at_ms: int) -> None:
         """Somebody asked for one more try, now. The automatic ones go on."""
@@ -73,7 +81,7 @@ class Deliveries:
     def _due(self, at_ms: int, send: Send) -> None:
         if not send.endpoint.enabled:
             return
-        if self._closed(send.endpoint):
+        if self._faults.closed(send.endpoint) or (not send.manual and self._faults.fails(send.endpoint)):
             self.failed(send, at_ms)
         elif send.endpoint.own:
             self._outbox[send.key] = send
@@ -90,6 +98,7 @@ class Deliveries:
     def succeeded(self, send: Send) -> None:
         """The endpoint answered 2xx."""
         self._outbox.pop(send.key, None)
+        self._note(send, send.due_ms, ok=True)
         send.endpoint.received.add(send.event.id)
         event = send.event
         event.waiting = tuple(e for e in event.waiting if e is not send.endpoint)
@@ -99,10 +108,14 @@ class Deliveries:
     def failed(self, send: Send, at_ms: int) -> None:
         """Anything but 2xx: try again after the next wait, give up after the last."""
         self._outbox.pop(send.key, None)
-        if send.manual or send.tries >= len(self._waits):
+        self._note(send, at_ms, ok=False)
+        if send.manual or send.tries >= len(self._waits) or not self._faults.retries(send.endpoint):
             return
         due_ms = at_ms + self._waits[send.tries]
         self._agenda.plan(due_ms, self._due, Send(send.event, send.endpoint, due_ms, send.tries + 1))
+
+    def _note(self, send: Send, at_ms: int, *, ok: bool) -> None:
+        self.tries.setdefault(send.event.id, []).append(Try(send.endpoint, at_ms, ok))
 
     def next_due_ms(self) -> int | None:
         """When the next try is due, whatever becomes of it; None = nothing is owed."""

@@ -1,41 +1,127 @@
-"""What breaks and when: each kind begins, and ends where it has an end, at its planned instant."""
+"""What breaks and when: each kind begins, and ends where it has an end, at its planned instant.
+
+Kinds that change the provider's state do so once: a fix stays fixed. Kinds that are a condition hold until they end.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
+from . import mishaps
 from .cards import Buyer
-from .keys import Key, Keyring
+from .ids import stream
+from .keys import Key
 from .objects import Endpoint
-from .scenario import Fault
+from .scenario_model import Fault
+
+if TYPE_CHECKING:
+    from .account import Account
+
+_MOST_LATE_MS = 90_000
 
 
 class Faults:
-    """The faults of one account. Kinds that change the provider's state do so once: a fix stays fixed."""
+    """The faults of one account, as the parts of the world ask about them."""
 
-    def __init__(self, endpoints: dict[str, Endpoint], keyring: Keyring) -> None:
+    def __init__(self, account: Account, endpoints: dict[str, Endpoint]) -> None:
+        self._account = account
         self._endpoints = endpoints
-        self._keyring = keyring
-        self._surges: list[Fault] = []
-        self._closed: list[Fault] = []
+        self._on: list[Fault] = []
         self._keys: dict[int, Key] = {}
+        self._luck = stream(account.seed, f"{account.name}/faults")
 
     def begin(self, at_ms: int, fault: Fault) -> None:
-        _BEGIN[fault.kind](self, fault)
+        self._on.append(fault)
+        change = _BEGIN.get(fault.kind)
+        if change is not None:
+            change(self, fault)
+        mishap = mishaps.OF.get(fault.kind)
+        if mishap is not None:
+            mishap(self._account, at_ms, fault)
 
     def end(self, at_ms: int, fault: Fault) -> None:
-        _END[fault.kind](self, fault)
+        self._on.remove(fault)
+        change = _END.get(fault.kind)
+        if change is not None:
+            change(self, fault)
+
+    def now(self, kind: str) -> Fault | None:
+        """The first fault of a kind that holds now."""
+        return next((fault for fault in self._on if fault.kind == kind), None)
+
+    # What the checkout meets.
 
     def surge(self, buyer: Buyer) -> Fault | None:
         """The worst surge of declines that touches this buyer's card now."""
-        if not self._surges:
+        if not self._on:
             return None
-        touching = [fault for fault in self._surges if _touches(fault, buyer)]
+        touching = [fault for fault in self._on if fault.kind == "decline_surge" and _touches(fault, buyer)]
         return min(touching, key=lambda fault: fault.success_rate, default=None)
+
+    @property
+    def silent(self) -> bool:
+        """Nobody can pay: no attempt reaches the provider."""
+        return self.now("traffic_silence") is not None or self.now("provider_outage") is not None
+
+    # What deliveries meet.
 
     def closed(self, endpoint: Endpoint) -> bool:
         """Nobody outside can reach what answers for `endpoint`."""
-        return any(fault.endpoint == endpoint.name for fault in self._closed)
+        return any(fault.kind == "receiver_down" and fault.endpoint == endpoint.name for fault in self._on)
+
+    def retries(self, endpoint: Endpoint) -> bool:
+        """Whether a failed delivery is tried again."""
+        return not self._endpoint_fault("webhook_retry_disabled", endpoint)
+
+    def fails(self, endpoint: Endpoint) -> bool:
+        """Whether this try does not get through, by chance, while retries are off."""
+        return not self.retries(endpoint) and self._luck.random() < 0.5
+
+    def loses(self, endpoint: Endpoint) -> bool:
+        """Whether an event just made is never sent, and shown as if it had been."""
+        fault = self._endpoint_fault("events_lost", endpoint)
+        return fault is not None and self._luck.random() < fault.share
+
+    def first_try_ms(self, endpoint: Endpoint) -> tuple[int, ...]:
+        """How much later than usual the first tries of an event go out: one number for each."""
+        if not self._on:
+            return (0,)
+        late = 0
+        if self._endpoint_fault("events_out_of_order", endpoint):
+            late = int(self._luck.random() * _MOST_LATE_MS)
+        return (late, late + 2_000) if self._endpoint_fault("events_duplicated", endpoint) else (late,)
+
+    def _endpoint_fault(self, kind: str, endpoint: Endpoint) -> Fault | None:
+        return next((f for f in self._on if f.kind == kind and f.endpoint == endpoint.name), None)
+
+    # What callers of the API meet.
+
+    @property
+    def trouble(self) -> str | None:
+        """`drop`: the connection breaks; `outage`, `rate_limited`: the API says so; None: it works."""
+        for kind, said in (
+            ("network_drop", "drop"),
+            ("provider_outage", "outage"),
+            ("rate_limited", "rate_limited"),
+        ):
+            if self.now(kind) is not None:
+                return said
+        return None
+
+    @property
+    def latency_ms(self) -> int:
+        """How long each answer takes."""
+        slow = self.now("provider_slow")
+        return 0 if slow is None else slow.latency_ms
+
+    @property
+    def skew_s(self) -> int:
+        """How far the provider's clock is ahead of the world's."""
+        skew = self.now("clock_skew")
+        return 0 if skew is None else skew.seconds
+
+    # Changes of the provider's state.
 
     def _disable(self, fault: Fault) -> None:
         self._endpoints[fault.endpoint].enabled = False
@@ -43,31 +129,71 @@ class Faults:
     def _enable(self, fault: Fault) -> None:
         self._endpoints[fault.endpoint].enabled = True
 
+    def _misdirect(self, fault: Fault) -> None:
+        endpoint = self._endpoints[fault.endpoint]
+        endpoint.url += "-before-the-move"
+
+    def _redirect(self, fault: Fault) -> None:
+        endpoint = self._endpoints[fault.endpoint]
+        endpoint.url = endpoint.url.removesuffix("-before-the-move")
+
+    def _unsubscribe(self, fault: Fault) -> None:
+        endpoint = self._endpoints[fault.endpoint]
+        dropped = self._account.busiest_event
+        endpoint.enabled_events = tuple(name for name in endpoint.enabled_events if name != dropped)
+
+    def _subscribe(self, fault: Fault) -> None:
+        endpoint = self._endpoints[fault.endpoint]
+        if not endpoint.wants(self._account.busiest_event):
+            endpoint.enabled_events = (*endpoint.enabled_events, self._account.busiest_event)
+
+    def _rotate(self, fault: Fault) -> None:
+        self._account.rotate(self._endpoints[fault.endpoint])
+
+    def _rotate_back(self, fault: Fault) -> None:
+        self._account.rotate(self._endpoints[fault.endpoint], back=True)
+
     def _revoke(self, fault: Fault) -> None:
-        key = self._keys[id(fault)] = self._keyring.monitor()
-        key.revoked = True
+        self._seize(fault).revoked = True
+
+    def _expire(self, fault: Fault) -> None:
+        self._seize(fault).expired = True
 
     def _restore(self, fault: Fault) -> None:
-        self._keys.pop(id(fault)).revoked = False
+        key = self._keys.pop(id(fault))
+        key.revoked = key.expired = False
 
     def _turn(self, fault: Fault) -> None:
-        key = self._keys[id(fault)] = self._keyring.monitor()
-        self._keyring.turn(key)
+        self._account.keyring.turn(self._seize(fault))
 
     def _turn_back(self, fault: Fault) -> None:
-        self._keyring.turn(self._keys.pop(id(fault)))
+        self._account.keyring.turn(self._keys.pop(id(fault)))
 
-    def _surge_begins(self, fault: Fault) -> None:
-        self._surges.append(fault)
+    def _deny(self, fault: Fault) -> None:
+        self._seize(fault).denied.update(self._account.usual_permission)
 
-    def _surge_ends(self, fault: Fault) -> None:
-        self._surges.remove(fault)
+    def _permit(self, fault: Fault) -> None:
+        self._keys.pop(id(fault)).denied.clear()
 
-    def _close(self, fault: Fault) -> None:
-        self._closed.append(fault)
+    def _seize(self, fault: Fault) -> Key:
+        key = self._keys[id(fault)] = self._account.keyring.monitor()
+        return key
 
-    def _open(self, fault: Fault) -> None:
-        self._closed.remove(fault)
+    def _restrict(self, fault: Fault) -> None:
+        account = self._account
+        account.charges_enabled = account.payouts_enabled = False
+        account.requirements_due = ("company.verification.document", "representative.id_number")
+
+    def _unrestrict(self, fault: Fault) -> None:
+        account = self._account
+        account.charges_enabled = account.payouts_enabled = True
+        account.requirements_due = ()
+
+    def _drift(self, fault: Fault) -> None:
+        self._account.drifted = True
+
+    def _undrift(self, fault: Fault) -> None:
+        self._account.drifted = False
 
 
 def _touches(fault: Fault, buyer: Buyer) -> bool:
@@ -82,15 +208,27 @@ def _touches(fault: Fault, buyer: Buyer) -> bool:
 _Change = Callable[[Faults, Fault], None]
 _BEGIN: dict[str, _Change] = {
     "webhook_endpoint_disabled": Faults._disable,
-    "decline_surge": Faults._surge_begins,
+    "webhook_url_wrong": Faults._misdirect,
+    "webhook_event_type_unsubscribed": Faults._unsubscribe,
+    "webhook_secret_rotated": Faults._rotate,
+    "webhook_wrong_mode_secret": Faults._rotate,
     "key_revoked": Faults._revoke,
+    "key_expired": Faults._expire,
     "key_wrong_mode": Faults._turn,
-    "receiver_down": Faults._close,
+    "permission_missing": Faults._deny,
+    "account_restricted": Faults._restrict,
+    "api_version_drift": Faults._drift,
 }
 _END: dict[str, _Change] = {
     "webhook_endpoint_disabled": Faults._enable,
-    "decline_surge": Faults._surge_ends,
+    "webhook_url_wrong": Faults._redirect,
+    "webhook_event_type_unsubscribed": Faults._subscribe,
+    "webhook_secret_rotated": Faults._rotate_back,
+    "webhook_wrong_mode_secret": Faults._rotate_back,
     "key_revoked": Faults._restore,
+    "key_expired": Faults._restore,
     "key_wrong_mode": Faults._turn_back,
-    "receiver_down": Faults._open,
+    "permission_missing": Faults._permit,
+    "account_restricted": Faults._unrestrict,
+    "api_version_drift": Faults._undrift,
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -11,9 +12,10 @@ from typing import Any
 
 from payops.clock import from_epoch
 from payops.domain.errors import UsageError
+from payops.domain.payments import Provider
 
 from .scenario import Scenario
-from .stripe_api import StripeApi
+from .wire import Api
 from .world import World
 
 _FORMAT = "payops.simulation/v1"
@@ -103,12 +105,12 @@ def begin(path: Path, world: World) -> Journal:
     return journal
 
 
-def replay(past: Past, world: World, api: StripeApi) -> None:
+def replay(past: Past, world: World, apis: Mapping[Provider, Api]) -> None:
     """Bring `world` to the instant of its last input, with everything that came in."""
     for record in past.inputs:
         if record["input"] == "api":
             world.advance_ms(record["at"])
-            api.replay(record)
+            apis[world.accounts[record["account"]].provider].replay(record)
         else:
             world.advance_ms(record["at"])
             account = world.accounts[record["account"]]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from http.client import HTTPConnection, HTTPException
 from ipaddress import ip_address
 from urllib.parse import urlsplit
@@ -10,12 +11,12 @@ _TIMEOUT_S = 10.0
 
 
 class Outside:
-    """What is sent to `public_base` and below arrives at `receiver`; loopback addresses are themselves; nothing
-    else exists. For one thread; `post` keeps its connection open.
+    """What is sent to one of the `public_bases` and below arrives at `receiver`; loopback addresses are themselves;
+    nothing else exists. For one thread; `post` keeps its connection open.
     """
 
-    def __init__(self, public_base: str, receiver: str | None) -> None:
-        self._public = public_base.rstrip("/")
+    def __init__(self, public_bases: Sequence[str], receiver: str | None) -> None:
+        self._public = tuple(base.rstrip("/") for base in public_bases)
         self._receiver = None if receiver is None else receiver.rstrip("/")
         self._kept: dict[tuple[str, int], HTTPConnection] = {}
 
@@ -68,8 +69,10 @@ class Outside:
 
     def _real(self, url: str) -> tuple[tuple[str, int], str]:
         """Where a URL of the world leads: host and port, path and query."""
-        if url == self._public or url.startswith(f"{self._public}/"):
-            url = (self._receiver or self._public) + url.removeprefix(self._public)
+        for public in self._public:
+            if url == public or url.startswith(f"{public}/"):
+                url = (self._receiver or public) + url.removeprefix(public)
+                break
         if not is_loopback(url):
             raise ConnectionRefusedError(f"{urlsplit(url).hostname} does not exist in the simulated world")
         parts = urlsplit(url)

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ValidationError
 from payops.domain.actions import CAUSES
 from payops.domain.catalogue import REMEDY_IDS, RULE_IDS
 from payops.domain.errors import UsageError
-from payops.domain.payments import PROVIDERS, Provider
+from payops.domain.payments import Provider
 from payops.text import did_you_mean, safe_line
 
 from . import strict_yaml
@@ -21,7 +21,6 @@ from .scenario_model import (
     OPERATORS,
     OWN_ENDPOINT,
     SCHEMA,
-    SIMULATED,
     EndpointOptions,
     Expect,
     Fault,
@@ -85,26 +84,12 @@ def parse(text: str, source: str) -> Scenario:
     document = strict_yaml.parse(text, source)
     if not isinstance(document.value, dict):
         raise UsageError(f'{source}:1: a scenario is a mapping that starts with schema: "{SCHEMA}"')
-    _refuse_foreign_providers(document)
     try:
         scenario = Scenario.model_validate(document.value)
     except ValidationError as error:
         raise UsageError(_explain(error, document)) from error
     _cross_check(scenario, document)
     return scenario
-
-
-def _refuse_foreign_providers(document: strict_yaml.Document) -> None:
-    """A provider that exists but is not simulated here deserves a better word than `unknown`."""
-    assert isinstance(document.value, dict)
-    providers = document.value.get("providers")
-    for name in providers if isinstance(providers, dict) else ():
-        if name in PROVIDERS and name not in SIMULATED:
-            raise _error(
-                document,
-                ("providers", name),
-                f"this version simulates {', '.join(SIMULATED)} only; remove it",
-            )
 
 
 def _cross_check(scenario: Scenario, document: strict_yaml.Document) -> None:

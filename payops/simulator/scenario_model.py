@@ -17,29 +17,109 @@ from pydantic import (
 
 from payops.domain.actions import BY_NAME
 from payops.domain.events import Topology
-from payops.domain.payments import Mode, Provider
+from payops.domain.payments import PROVIDERS, Mode, Provider
 from payops.text import did_you_mean, safe_line
 
 from .cards import BRANDS, COUNTRIES, CURRENCIES
-from .declines import BY_CODE
+from .declines import WORDS
 
 SCHEMA = "payops.scenario/v1"
 OWN_ENDPOINT = "payops"
 """The name of payops's own webhook endpoint; every account has it."""
 OPERATORS: tuple[str, ...] = ("demo", "demo2")
 """Who lives in every world; both hold all roles."""
-SIMULATED: tuple[Provider, ...] = ("stripe",)
-
 FaultKind = Literal[
-    "webhook_endpoint_disabled", "decline_surge", "key_revoked", "key_wrong_mode", "receiver_down"
+    "account_restricted",
+    "api_version_drift",
+    "authorization_expiring",
+    "card_testing",
+    "clock_skew",
+    "cvv_in_webhook",
+    "decline_surge",
+    "dispute_opened",
+    "duplicate_charge",
+    "events_duplicated",
+    "events_lost",
+    "events_out_of_order",
+    "gateway_rejections",
+    "key_expired",
+    "key_revoked",
+    "key_wrong_mode",
+    "network_drop",
+    "pan_in_metadata",
+    "payout_failed",
+    "permission_missing",
+    "provider_outage",
+    "provider_slow",
+    "rate_limited",
+    "receiver_down",
+    "refund_failed",
+    "refund_over_limit",
+    "refund_stuck",
+    "store_full",
+    "subscription_invoice_stuck",
+    "subscription_missing_payment_method",
+    "subscription_past_due",
+    "test_object_in_live",
+    "traffic_silence",
+    "webhook_endpoint_disabled",
+    "webhook_event_type_unsubscribed",
+    "webhook_retry_disabled",
+    "webhook_secret_rotated",
+    "webhook_url_wrong",
+    "webhook_wrong_mode_secret",
 ]
 FAULT_KINDS: tuple[FaultKind, ...] = get_args(FaultKind)
 FAULT_PARAMETERS: dict[FaultKind, tuple[str, ...]] = {
-    "webhook_endpoint_disabled": ("endpoint",),
+    "authorization_expiring": ("count",),
+    "clock_skew": ("seconds",),
+    "cvv_in_webhook": ("count",),
     "decline_surge": ("success_rate", "decline", "only"),
-    "key_revoked": (),
-    "key_wrong_mode": (),
+    "dispute_opened": ("count",),
+    "duplicate_charge": ("count",),
+    "events_duplicated": ("endpoint",),
+    "events_lost": ("endpoint", "share"),
+    "events_out_of_order": ("endpoint",),
+    "gateway_rejections": ("share",),
+    "pan_in_metadata": ("count",),
+    "provider_slow": ("latency_ms",),
     "receiver_down": ("endpoint",),
+    "refund_failed": ("count",),
+    "refund_over_limit": ("count",),
+    "refund_stuck": ("count",),
+    "subscription_invoice_stuck": ("count",),
+    "subscription_missing_payment_method": ("count",),
+    "subscription_past_due": ("count",),
+    "test_object_in_live": ("count",),
+    "webhook_endpoint_disabled": ("endpoint",),
+    "webhook_event_type_unsubscribed": ("endpoint",),
+    "webhook_retry_disabled": ("endpoint",),
+    "webhook_secret_rotated": ("endpoint",),
+    "webhook_url_wrong": ("endpoint",),
+    "webhook_wrong_mode_secret": ("endpoint",),
+}
+"""What a kind takes besides kind, provider, at and until; a kind that is not listed takes nothing more."""
+FAULT_PROVIDERS: dict[FaultKind, tuple[Provider, ...]] = {
+    "api_version_drift": ("stripe",),
+    "card_testing": ("stripe", "braintree"),
+    "decline_surge": ("stripe", "braintree"),
+    "gateway_rejections": ("stripe", "braintree"),
+    "payout_failed": ("stripe",),
+    "permission_missing": ("stripe", "paypal"),
+    "subscription_invoice_stuck": ("stripe",),
+    "subscription_missing_payment_method": ("stripe", "braintree"),
+    "webhook_endpoint_disabled": ("stripe",),
+    "webhook_event_type_unsubscribed": ("stripe", "paypal"),
+    "webhook_retry_disabled": ("stripe", "paypal"),
+}
+"""Where a kind can happen; a kind that is not listed can happen anywhere."""
+_COUNTS: dict[FaultKind, int] = {
+    "subscription_past_due": 12,
+    "subscription_missing_payment_method": 12,
+    "subscription_invoice_stuck": 3,
+    "refund_failed": 3,
+    "refund_stuck": 3,
+    "authorization_expiring": 3,
 }
 RECEIVER_DOWN_LASTS = timedelta(minutes=10)
 
@@ -153,6 +233,13 @@ class Fault(_Model):
     success_rate: float = Field(default=0.30, ge=0, le=1)
     decline: str = "do_not_honor"
     only: Only = Only()
+    share: float = Field(default=0.4, gt=0, le=1)
+    """Of payments (rejections) or of events (lost)."""
+    count: int = Field(default=0, ge=0, le=1000)
+    """How many objects it touches; 0 = as many as the kind usually does."""
+    latency_ms: int = Field(default=6_000, ge=1, le=120_000)
+    seconds: int = Field(default=600, ge=-86_400, le=86_400)
+    """How far the provider's clock is ahead."""
 
     @field_validator("kind", mode="before")
     @classmethod
@@ -162,17 +249,22 @@ class Fault(_Model):
     @field_validator("decline")
     @classmethod
     def _decline(cls, value: str) -> str:
-        return _one_of(value, tuple(BY_CODE), "decline")
+        return _one_of(value, WORDS, "decline")
 
     @model_validator(mode="after")
     def _fits(self) -> Fault:
         if self.until is not None and self.until <= self.at:
             raise ValueError("until must be later than at")
-        allowed = {"kind", "provider", "at", "until", *FAULT_PARAMETERS[self.kind]}
+        allowed = {"kind", "provider", "at", "until", *FAULT_PARAMETERS.get(self.kind, ())}
         foreign = sorted(self.model_fields_set - allowed)
         if foreign:
-            takes = ", ".join(FAULT_PARAMETERS[self.kind]) or "none of its own"
+            takes = ", ".join(FAULT_PARAMETERS.get(self.kind, ())) or "none of its own"
             raise ValueError(f"{self.kind} does not take {foreign[0]} (its parameters: {takes})")
+        where = FAULT_PROVIDERS.get(self.kind, PROVIDERS)
+        if self.provider not in where:
+            raise ValueError(f"{self.kind} cannot happen at {self.provider}, only at {', '.join(where)}")
+        if self.count == 0:
+            object.__setattr__(self, "count", _COUNTS.get(self.kind, 1))
         return self
 
     @property

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from threading import Event
 from urllib.parse import urlsplit
 
 from payops.clock import utc_now
 from payops.domain.errors import UsageError
+from payops.domain.payments import Provider
 from payops.text import safe_line
 
 from . import journal, scenario, settings_file
 from .deliverer import Deliverer
-from .keys import credentials
+from .kinds import credentials
 from .outside import is_loopback
-from .stripe_server import HOST, StripeServer
-from .world import PUBLIC_BASE, World
+from .server import HOST, ProviderServer
+from .world import PUBLIC_BASES, World
 
 __all__ = ["credentials", "serve"]
 
@@ -26,60 +27,75 @@ DEFAULT_RECEIVER_PORT = 8787
 def serve(
     name_or_path: str,
     *,
-    port: int = 0,
+    ports: Sequence[int] = (0,),
     seed: int | None = None,
     state: Path | None = None,
     write_config: Path | None = None,
     receiver: str | None = None,
-    published_as: str | None = None,
+    published: bool = False,
     ready: Callable[[dict[str, str]], None],
     stop_event: Event,
 ) -> None:
-    """Run a scenario's world until `stop_event`; `ready({"stripe": URL})` is called once the port is open.
+    """Run a scenario's world until `stop_event`; `ready({provider: URL})` is called once the ports are open.
 
-    The run starts now; with `state`, when the world in that file started, and it goes on where it was.
-    `receiver` is the base URL of payops's receiver (default: its default address on this machine). The provider
-    knows it as `published_as`, by default `https://stripe.sim` where a receiver is named, else by its own address.
+    The run starts now; with `state`, when the world in that file started, and it goes on where it was. `ports`: one
+    for each provider in the scenario's order; where there are fewer, the last is counted up (0 = any free one).
+    `receiver` is the base URL of payops's receiver (default: its default address on this machine). The providers know
+    it as `https://PROVIDER.sim` when it is `published` so, else by that address.
     `UsageError`: scenario, port, state or file.
     """
     what = scenario.load(name_or_path)
     chosen = what.seed if seed is None else seed
     past = None if state is None else journal.read(state, what, chosen)
     host, receiver_port = _address(receiver)
-    public_base = published_as or (PUBLIC_BASE if receiver else f"http://{host}:{receiver_port}")
+    own = f"http://{host}:{receiver_port}"
+    bases = PUBLIC_BASES if published else dict.fromkeys(what.providers, own)
     start = utc_now().replace(microsecond=0) if past is None else past.start
-    world = World(what, chosen, start, public_base=public_base)
-    server = StripeServer(world, port=port, now=utc_now, receiver=receiver)
-    named = published_as is not None or receiver is not None
-    # Nothing routes names for a payops that is run against this: the applications must be where they are said to be.
-    applications = public_base if named else server.url
-    world.applications_at(applications)
+    world = World(what, chosen, start, public_bases=bases)
+    servers: dict[Provider, ProviderServer] = {}
     kept: journal.Journal | None = None
     try:
+        for provider, port in zip(what.providers, _ports(ports, len(what.providers)), strict=True):
+            servers[provider] = ProviderServer(world, provider, port=port, now=utc_now, receiver=receiver)
+        # Nothing routes names for a payops that is run against this: the applications must be where they are said to be.
+        applications = {each: bases[each] if published else server.url for each, server in servers.items()}
+        for provider, base in applications.items():
+            world.applications_at(provider, base)
         if past is not None:
-            journal.replay(past, world, server.api)
+            journal.replay(past, world, {each: server.api for each, server in servers.items()})
         if state is not None:
             kept = journal.begin(state, world) if past is None else journal.Journal(state)
             world.recorder = kept
+        urls: dict[str, str] = {each: server.url for each, server in servers.items()}
         if write_config is not None:
             settings_file.write(
                 write_config,
                 what,
                 chosen,
-                api_bases={"stripe": server.url},
-                public_base=public_base,
-                application_base=applications,
+                api_bases=urls,
+                public_bases=bases,
+                application_bases=applications,
                 receiver_host=host,
                 receiver_port=receiver_port,
             )
-        server.start()
-        ready({"stripe": server.url})
+        for server in servers.values():
+            server.start()
+        ready(urls)
         world.advance(utc_now())
         Deliverer(world, receiver).run(utc_now, stop_event)
     finally:
-        server.stop()
+        for server in servers.values():
+            server.stop()
         if kept is not None:
             kept.close()
+
+
+def _ports(given: Sequence[int], count: int) -> list[int]:
+    """One port for each server: what is given, then the last one counted up; 0 stays 0."""
+    ports = list(given[:count])
+    while len(ports) < count:
+        ports.append(ports[-1] + 1 if ports[-1] else 0)
+    return ports
 
 
 def _address(receiver: str | None) -> tuple[str, int]:

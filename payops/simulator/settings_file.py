@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from payops.domain.catalogue import REMEDY_IDS
 from payops.domain.errors import UsageError
+from payops.domain.payments import Provider
 
 from .account import public_url
-from .keys import credentials
+from .kinds import credentials
 from .scenario import OPERATORS, OWN_ENDPOINT, Scenario
 
 _FIRST_LINE = "# Written by `payops simulate`: it talks to a simulated provider only."
@@ -23,8 +25,8 @@ def write(
     seed: int,
     *,
     api_bases: dict[str, str],
-    public_base: str,
-    application_base: str,
+    public_bases: Mapping[Provider, str],
+    application_bases: Mapping[Provider, str],
     receiver_host: str,
     receiver_port: int,
 ) -> None:
@@ -53,7 +55,7 @@ def write(
         for operator in OPERATORS:
             lines += ["", "[[operators]]", f'name = "{operator}"', f"roles = {_ROLES}"]
         for name, stored in credentials(scenario, seed).items():
-            lines += _account(name, stored, scenario, folder, api_bases, public_base, application_base)
+            lines += _account(name, stored, scenario, folder, api_bases, public_bases, application_bases)
         _write_private(path, "\n".join(lines) + "\n")
     except OSError as error:
         raise UsageError(f"{error.filename or path}: cannot be written: {error.strerror}") from error
@@ -65,8 +67,8 @@ def _account(
     scenario: Scenario,
     folder: Path,
     api_bases: dict[str, str],
-    public_base: str,
-    application_base: str,
+    public_bases: Mapping[Provider, str],
+    application_bases: Mapping[Provider, str],
 ) -> list[str]:
     provider = next(known for known in scenario.providers if scenario.account(known) == name)
     options = scenario.providers[provider]
@@ -75,27 +77,38 @@ def _account(
         _write_private(folder / f"{name}.{file}", secret + "\n")
         return f'"file:{folder.name}/{name}.{file}"'
 
-    secret = kept("webhook-secret", stored["webhook_secrets"][0])
+    def fields(entry: Mapping[str, Any], suffix: str) -> list[str]:
+        """`field = reference` for each secret of one stored credential."""
+        said = []
+        for field, value in entry.items():
+            if field == "webhook_secrets":
+                files = [f"webhook-secret{suffix}{f'-{n}' if n else ''}" for n in range(len(value))]
+                references = [kept(file, secret) for file, secret in zip(files, value, strict=True)]
+                said.append(f"webhook_secrets = [{', '.join(references)}]")
+            elif isinstance(value, str) and field != "webhook_ca":
+                said.append(f"{field} = {kept(field.replace('_', '-') + suffix, value)}")
+        return said
+
     lines = [
         "",
         "[[accounts]]",
         f'name = "{name}"',
         f'provider = "{provider}"',
         f'mode = "{options.mode}"',
-        f"api_key = {kept('key', stored['api_key'])}",
-        f"webhook_secrets = [{secret}]",
+        *fields(stored, ""),
         f'api_base = "{api_bases[provider]}"',
     ]
-    if "application_credential" in stored:
-        lines.append(f"application_credential = {kept('application-key', stored['application_credential'])}")
+    if "webhook_ca" in stored:
+        lines.append(f'webhook_ca = """\n{stored["webhook_ca"]}"""')
     fallbacks = [
-        f"{{ api_key = {kept(f'key-{number}', entry['api_key'])}, webhook_secrets = [{secret}] }}"
+        f"{{ {', '.join(fields(entry, f'-{number}'))} }}"
         for number, entry in enumerate(stored["fallback_credentials"], start=2)
     ]
     if fallbacks:
         lines.append(f"fallback_credentials = [{', '.join(fallbacks)}]")
     for endpoint in options.all_endpoints:
-        base = public_base if endpoint.name == OWN_ENDPOINT else application_base
+        bases = public_bases if endpoint.name == OWN_ENDPOINT else application_bases
+        base = bases[provider]
         lines += [
             "",
             "[[accounts.endpoints]]",

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 from payops.domain.money import minor_digits
 
-from .declines import BY_CODE, Decline, ordinary
+from .declines import BLOCKED, Decline
 from .ids import stream
-from .objects import Payment
-from .scenario import ProviderOptions
+from .objects import Payment, Subscription
+from .scenario_model import ProviderOptions
 
 if TYPE_CHECKING:
     from .account import Account
@@ -23,6 +23,9 @@ _RETRY_MS = (20_000, 240_000)
 _REFUND_SHARE = 0.02
 _REFUND_PARTIAL = 0.2
 _REFUND_MS = (10 * _MINUTE_MS, 8 * 60 * _MINUTE_MS)
+_SUBSCRIBERS = 40
+_MONTH_MS = 30 * 24 * 60 * _MINUTE_MS
+_DUNNING_MS = 3 * 24 * 60 * _MINUTE_MS
 _SPREAD = 0.7
 """Standard deviation of the logarithm of an amount."""
 
@@ -39,10 +42,66 @@ class Traffic:
         self._arrivals = stream(seed, f"{account.name}/arrivals")
         self._fates = stream(seed, f"{account.name}/fates")
         self._retries = stream(seed, f"{account.name}/retries")
+        self._renewals = stream(seed, f"{account.name}/renewals")
+        self._beside: list[dict[str, str]] = []
 
     def begin(self, at_ms: int) -> None:
         if self._per_ms > 0:
             self._plan_next(at_ms)
+            self._subscribe(at_ms)
+
+    def write_beside(self, metadata: dict[str, str], count: int) -> None:
+        """The shop writes this beside its next `count` purchases."""
+        self._beside += [dict(metadata) for _ in range(count)]
+
+    def _subscribe(self, at_ms: int) -> None:
+        """Some buyers also pay each month; their renewals are spread over it."""
+        account, draw = self._account, self._renewals
+        known = [buyer for buyer in account.buyers if buyer.customer is not None]
+        renewals = sorted(
+            at_ms + int(draw.random() * _MONTH_MS) for _ in range(min(_SUBSCRIBERS, len(known)))
+        )
+        for number, next_ms in enumerate(renewals):
+            buyer = known[number * len(known) // len(renewals)]
+            amount = round(buyer.typical_amount * 10 ** minor_digits(buyer.currency))
+            subscription = Subscription(
+                account.object_id("subscription", number + 1),
+                next_ms - _MONTH_MS,
+                buyer,
+                amount,
+                next_ms,
+                changed_ms=next_ms - _MONTH_MS,
+            )
+            account.subscriptions.add(subscription)
+            account.agenda.plan(next_ms, self._renewal, subscription)
+
+    def _renewal(self, at_ms: int, subscription: Subscription) -> None:
+        luck, reason = self._renewals.random(), self._renewals.random()
+        if subscription.status == "canceled":
+            return
+        fine = subscription.method and luck < max(self._success, 0.9)
+        self.renew(at_ms, subscription, None if fine else self._account.ordinary_decline(reason))
+
+    def renew(self, at_ms: int, subscription: Subscription, decline: Decline | None) -> Payment:
+        """A subscription's bill is due: one try to collect it."""
+        account = self._account
+        payment = account.intend(at_ms, subscription.buyer, subscription.amount)
+        payment.subscription = subscription
+        subscription.payments.append(payment)
+        account.attempt(at_ms, payment, decline)
+        subscription.changed_ms = at_ms
+        if decline is None:
+            subscription.status, subscription.failures, subscription.outstanding = "active", 0, 0
+            subscription.next_ms = at_ms + _MONTH_MS
+            account.agenda.plan(subscription.next_ms, self._renewal, subscription)
+            account.subscription_changed(at_ms, subscription, "paid")
+        else:
+            subscription.failures += 1
+            subscription.outstanding = subscription.amount
+            subscription.status = "past_due"
+            account.agenda.plan(at_ms + _DUNNING_MS, self._renewal, subscription)
+            account.subscription_changed(at_ms, subscription, "failed")
+        return payment
 
     def _plan_next(self, at_ms: int) -> None:
         gap_ms = 1 + int(self._arrivals.expovariate(self._per_ms))
@@ -54,10 +113,14 @@ class Traffic:
         buyers = self._account.buyers
         buyer = buyers[int(draw.random() * len(buyers))]
         amount = buyer.typical_amount * math.exp(draw.gauss(0.0, _SPREAD))
+        luck, reason, again, wants_back, when = fate(), fate(), fate(), fate(), fate()
+        if self._account.faults.silent:
+            return
         payment = self._account.intend(
             at_ms, buyer, max(50, round(amount * 10 ** minor_digits(buyer.currency)))
         )
-        luck, reason, again, wants_back, when = fate(), fate(), fate(), fate(), fate()
+        if self._beside:
+            payment.metadata.update(self._beside.pop())
         self._try(at_ms, payment, self._success, luck, reason, again)
         if payment.charges[0].decline is None and wants_back < _REFUND_SHARE:
             share = wants_back / _REFUND_SHARE
@@ -75,10 +138,16 @@ class Traffic:
             self._account.agenda.plan(at_ms + after_ms, self._try_again, payment)
 
     def _decline(self, payment: Payment, success: float, luck: float, reason: float) -> Decline | None:
-        surge = self._account.faults.surge(payment.buyer)
+        account = self._account
+        rejecting = account.faults.now("gateway_rejections")
+        if rejecting is not None and luck < rejecting.share:
+            return account.decline(BLOCKED)
+        surge = account.faults.surge(payment.buyer)
         if surge is not None and surge.success_rate <= luck < success:
-            return BY_CODE[surge.decline]
-        return None if luck < success else ordinary(reason)
+            return account.decline(surge.decline)
+        if not account.charges_enabled and luck < success:
+            return account.decline(BLOCKED)
+        return None if luck < success else account.ordinary_decline(reason)
 
     def _try_again(self, at_ms: int, payment: Payment) -> None:
         draw = self._retries.random

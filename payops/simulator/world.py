@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from threading import RLock
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 from payops.clock import from_epoch
+from payops.domain.payments import PROVIDERS, Provider
 
 from .account import Account, public_url
 from .agenda import Agenda
 from .deliveries import Send
+from .kinds import kind
 from .objects import Endpoint
 from .scenario import Scenario
 
-PUBLIC_BASE = "https://stripe.sim"
-"""Where payops is reached from outside in the simulated world; the simulator maps it to the real receiver."""
+PUBLIC_BASES: Mapping[Provider, str] = {provider: f"https://{provider}.sim" for provider in PROVIDERS}
+"""Where payops is reached from each provider in the simulated world, which maps it to the real receiver."""
 
 
 class Recorder(Protocol):
@@ -42,28 +45,28 @@ class World:
         seed: int | None = None,
         start: datetime | None = None,
         *,
-        public_base: str = PUBLIC_BASE,
+        public_bases: Mapping[Provider, str] = PUBLIC_BASES,
     ) -> None:
         self.scenario = scenario
         self.seed = scenario.seed if seed is None else seed
         self.start = scenario.start if start is None else start
         self.start_ms = to_ms(self.start)
         self.began_ms = self.start_ms - round(scenario.warmup.total_seconds() * 1000)
-        self.public_base = public_base
+        self.public_bases = public_bases
         self.lock = RLock()
         self.recorder: Recorder | None = None
         self._agenda = Agenda(self.began_ms)
         self.accounts: dict[str, Account] = {}
         for provider in scenario.providers:
             name = scenario.account(provider)
-            account = Account(
+            account = kind(provider).open_account(
                 name,
                 scenario.providers[provider],
                 seed=self.seed,
                 agenda=self._agenda,
                 began_ms=self.began_ms,
                 start_ms=self.start_ms,
-                public_base=public_base,
+                public_base=public_bases[provider],
             )
             self.accounts[name] = account
             account.begin(self.began_ms, [fault for fault in scenario.faults if fault.provider == provider])
@@ -142,30 +145,34 @@ class World:
     def account_of(self, send: Send) -> Account:
         return next(a for a in self.accounts.values() if a.endpoints.get(send.endpoint.id) is send.endpoint)
 
-    def edge_open(self, path: str) -> bool:
-        """Whether `PUBLIC_BASE/path` can be reached from outside now."""
-        with self.lock:
-            return not any(account.faults.closed(endpoint) for account, endpoint in self._behind(path))
+    def of(self, provider: Provider) -> list[Account]:
+        """The accounts at one provider."""
+        return [account for account in self.accounts.values() if account.provider == provider]
 
-    def plays(self, path: str) -> bool:
-        """Whether `PUBLIC_BASE/path` is an application's: the simulator answers for it."""
+    def edge_open(self, provider: Provider, path: str) -> bool:
+        """Whether `path` under the provider's public base can be reached from outside now."""
         with self.lock:
-            return any(not endpoint.own for _, endpoint in self._behind(path))
+            return not any(account.faults.closed(each) for account, each in self._behind(provider, path))
 
-    def applications_at(self, base: str) -> None:
+    def plays(self, provider: Provider, path: str) -> bool:
+        """Whether `path` under the provider's public base is an application's: the simulator answers for it."""
+        with self.lock:
+            return any(not endpoint.own for _, endpoint in self._behind(provider, path))
+
+    def applications_at(self, provider: Provider, base: str) -> None:
         """Publish the applications at another address than payops's receiver, as where nothing routes names."""
         with self.lock:
-            for account in self.accounts.values():
+            for account in self.of(provider):
                 for endpoint in account.endpoints.rows:
                     if not endpoint.own:
                         endpoint.url = public_url(base, account.name, endpoint.name)
 
-    def _behind(self, path: str) -> list[tuple[Account, Endpoint]]:
-        """The endpoints served at a path, whatever the host: their names are unique among the applications."""
+    def _behind(self, provider: Provider, path: str) -> list[tuple[Account, Endpoint]]:
+        """The endpoints served at a path, whatever the host."""
         wanted = "/" + path.strip("/")
         return [
             (account, endpoint)
-            for account in self.accounts.values()
+            for account in self.of(provider)
             for endpoint in account.endpoints.rows
             if urlsplit(endpoint.url).path == wanted
         ]

@@ -10,7 +10,7 @@ from typing import Any
 from house import House, wait_for
 
 from payops.clock import utc_now
-from payops.domain.stripe_events import EVENT_TYPES
+from payops.domain.event_types import EVENT_TYPES
 from payops.store import Store
 
 SCENARIO = """
@@ -51,7 +51,7 @@ def test_engine_and_simulator_killed_mid_fix_recover_and_lose_nothing(house: Cal
         first_try = datetime.fromisoformat(incident["attempts"][0]["started_at"])
         assert since is not None
         # Everything generated until the fix began, the endpoint being off, is in the inbox now.
-        count, _ = store.facts.count_missing("stripe-live", EVENT_TYPES, since, first_try)
+        count, _ = store.facts.count_missing("stripe-live", EVENT_TYPES["stripe"], since, first_try)
         assert count == 0
         assert store.audit.verify().ok
         assert store.quick_check() == ()

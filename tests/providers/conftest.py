@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl, urlsplit
 import pytest
 
 from payops.config import AccountSettings
-from payops.providers import open_provider
+from payops.providers import Patience, open_provider
 
 NOW = datetime(2026, 1, 15, 9, 0, tzinfo=UTC)
 T0 = int(NOW.timestamp())
@@ -121,8 +121,7 @@ def open_account(stripe):
         provider = open_provider(
             settings(over.pop("api_base", stripe.url), **over),
             {**SECRETS, **(secrets or {})}.__getitem__,
-            timeout_s=timeout_s,
-            requests_per_s=None,
+            Patience(*timeout_s, requests_per_s=None),
         )
         opened.append(provider)
         return provider

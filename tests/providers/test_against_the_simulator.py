@@ -9,11 +9,11 @@ import pytest
 
 from payops.config import AccountSettings
 from payops.domain.errors import ProviderError
-from payops.domain.stripe_events import EVENT_TYPES
-from payops.providers import open_provider
+from payops.domain.event_types import EVENT_TYPES
+from payops.providers import Patience, open_provider
 from payops.simulator import scenario as scenarios
-from payops.simulator.keys import credentials
-from payops.simulator.stripe_server import StripeServer
+from payops.simulator.kinds import credentials
+from payops.simulator.server import ProviderServer
 from payops.simulator.world import World
 from payops.store import Store
 
@@ -38,7 +38,7 @@ class Bench:
         scenario = scenarios.parse(SCENARIO % faults, "test.yaml")
         self.world = World(scenario)
         self.world.advance(self.world.start)
-        self.server = StripeServer(self.world).start()
+        self.server = ProviderServer(self.world, "stripe").start()
         self.keys = credentials(scenario)[NAME]
         self.store = Store.open(path / "payops.db", now=self.world.start, seed="bench")
         self.opened = []
@@ -56,7 +56,7 @@ class Bench:
             }
         )
         secrets = {"env:0": self.keys["api_key"], "env:1": self.keys["fallback_credentials"][0]["api_key"]}
-        self.opened.append(open_provider(settings, secrets.__getitem__, requests_per_s=None))
+        self.opened.append(open_provider(settings, secrets.__getitem__, Patience(requests_per_s=None)))
         return self.opened[-1]
 
     @property
@@ -83,7 +83,9 @@ class Bench:
             return {row[0] for row in db.execute("SELECT event_id FROM provider_events")}
 
     def true(self) -> set[str]:
-        return {event.id for event in self.world.accounts[NAME].events.rows if event.type in EVENT_TYPES}
+        return {
+            event.id for event in self.world.accounts[NAME].events.rows if event.type in EVENT_TYPES["stripe"]
+        }
 
     def close(self) -> None:
         for provider in self.opened:
@@ -193,7 +195,7 @@ def test_disabled_endpoint_is_seen_enabled_and_its_events_resent(bench):
     missed = next(
         event
         for event in b.world.accounts[NAME].events.rows
-        if event.at_ms > b.world.start_ms + 6 * 60_000 and event.type in EVENT_TYPES
+        if event.at_ms > b.world.start_ms + 6 * 60_000 and event.type in EVENT_TYPES["stripe"]
     )
     assert b.provider.resend_event(missed.id, endpoint.endpoint_id, "key-2", b.now).request_ids
     assert missed.id in {send.event.id for send in b.world.due_deliveries(b.now + timedelta(seconds=30))}
@@ -211,6 +213,6 @@ def test_undelivered_events_are_those_nobody_took(bench):
     waiting = {
         event.id
         for event in account.events.rows
-        if event.at_ms >= account.start_ms and event.type in EVENT_TYPES
+        if event.at_ms >= account.start_ms and event.type in EVENT_TYPES["stripe"]
     }
     assert {event.event_id for event in b.store.facts.undelivered(NAME)} == waiting

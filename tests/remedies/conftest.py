@@ -9,9 +9,9 @@ import pytest
 
 from payops.config import Settings, parse
 from payops.domain.errors import ProviderError
+from payops.domain.event_types import EVENT_TYPES
 from payops.domain.events import CredentialProof, Delivery, Endpoint, Facts, FeedPage, WebhookEvent
 from payops.domain.incidents import Incident
-from payops.domain.stripe_events import EVENT_TYPES
 from payops.providers.port import ActionAnswer, FeedSpec
 from payops.remedies import Runner
 from payops.rulebook import load, shipped_dir
@@ -80,7 +80,7 @@ class FakeStripe:
 
     def as_listed(self) -> Endpoint:
         reason = self.disabled_reason if self.status == "disabled" else None
-        return Endpoint(ACCOUNT, "we_1", URL, self.status, EVENT_TYPES, True, "2026-10-28", reason)
+        return Endpoint(ACCOUNT, "we_1", URL, self.status, EVENT_TYPES["stripe"], True, "2026-10-28", reason)
 
     def enable_endpoint(self, endpoint_id: str, idempotency_key: str, now: datetime) -> ActionAnswer:
         def effect() -> None:

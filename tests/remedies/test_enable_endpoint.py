@@ -7,10 +7,10 @@ from itertools import pairwise
 
 import pytest
 
+from payops.domain.event_types import EVENT_TYPES
 from payops.domain.events import Endpoint
 from payops.domain.incidents import FixAttempt
 from payops.domain.plans import Plan, Refusal, plan_of
-from payops.domain.stripe_events import EVENT_TYPES
 
 
 def test_enables_resends_and_proves_what_the_endpoint_missed(world):
@@ -131,7 +131,9 @@ def test_endpoint_a_person_switched_off_is_left_alone(world):
 
 
 def test_endpoint_whose_application_is_served_by_another_is_left_alone(world):
-    other = Endpoint("stripe-live", "we_2", world.stripe.as_listed().url + "/", "enabled", EVENT_TYPES, True)
+    other = Endpoint(
+        "stripe-live", "we_2", world.stripe.as_listed().url + "/", "enabled", EVENT_TYPES["stripe"], True
+    )
     world.stripe.others = [other]
     world.open()
     world.tick()
@@ -164,7 +166,7 @@ def test_endpoint_that_is_not_ours_is_enabled_and_nothing_is_claimed_of_its_even
     }
     world = make_world(accounts=[account])
     world.stripe.as_listed = lambda: Endpoint(
-        "stripe-live", "we_1", url, world.stripe.status, EVENT_TYPES, True
+        "stripe-live", "we_1", url, world.stripe.status, EVENT_TYPES["stripe"], True
     )
     world.history()
     world.miss(3)

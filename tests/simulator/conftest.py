@@ -11,9 +11,9 @@ import stripe
 
 from payops.simulator import scenario as scenarios
 from payops.simulator.account import Account
-from payops.simulator.keys import credentials
+from payops.simulator.kinds import credentials
 from payops.simulator.scenario import Scenario
-from payops.simulator.stripe_server import StripeServer
+from payops.simulator.server import ProviderServer
 from payops.simulator.world import World
 
 ACCOUNT = "stripe-live"
@@ -50,7 +50,7 @@ class Live:
     """A world at its run's start, behind a server in stepped time, and the real SDK pointed at it."""
 
     world: World
-    server: StripeServer
+    server: ProviderServer
     client: stripe.StripeClient
     key: str
 
@@ -82,13 +82,13 @@ def _quiet_sdk(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def live() -> Iterator[Callable[..., Live]]:
     """`live(faults=…, rate=…)` opens a world; everything is closed after the test."""
-    servers: list[StripeServer] = []
+    servers: list[ProviderServer] = []
 
     def open_(receiver: str | None = None, **settings: object) -> Live:
         scenario = make_scenario(**settings)  # type: ignore[arg-type]
         world = World(scenario)
         world.advance(world.start)
-        server = StripeServer(world, receiver=receiver).start()
+        server = ProviderServer(world, "stripe", receiver=receiver).start()
         servers.append(server)
         key = credentials(scenario)[ACCOUNT]["api_key"]
         return Live(world, server, sdk(server.url, key), key)

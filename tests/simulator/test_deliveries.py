@@ -150,17 +150,19 @@ def test_closed_edge_fails_tries_without_asking_and_retries_follow() -> None:
     while_down = {e.id for e in account.events.rows if 600_000 <= e.at_ms - world.start_ms < 1_195_000}
     assert while_down and not while_down & set(sent)
     assert while_down <= account.deliveries.undelivered.keys()
-    assert not world.edge_open(f"webhooks/{ACCOUNT}") or world.now >= world.start + timedelta(minutes=20)
+    assert not world.edge_open("stripe", f"webhooks/{ACCOUNT}") or world.now >= world.start + timedelta(
+        minutes=20
+    )
     run(world, timedelta(hours=1))
     assert not while_down & account.deliveries.undelivered.keys()
-    assert world.edge_open(f"webhooks/{ACCOUNT}")
+    assert world.edge_open("stripe", f"webhooks/{ACCOUNT}")
 
 
 def test_edge_is_closed_only_for_the_fault_and_its_path() -> None:
     world = fresh(faults=DOWN)
     world.advance(world.start + timedelta(minutes=15))
-    assert not world.edge_open(f"/webhooks/{ACCOUNT}")
-    assert not world.edge_open(f"webhooks/{ACCOUNT}/")
+    assert not world.edge_open("stripe", f"/webhooks/{ACCOUNT}")
+    assert not world.edge_open("stripe", f"webhooks/{ACCOUNT}/")
     assert world.edge_open("healthz")
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from payops.simulator.stripe_objects import Shape, Shapes, account_shape, balance
+from payops.simulator.stripe.shapes import Shape, Shapes, account_shape, balance
 from payops.simulator.world import World
 
 from .conftest import ACCOUNT, make_scenario

@@ -19,10 +19,10 @@ from payops import config
 from payops.domain.errors import UsageError
 from payops.remedies.probe import http_probe
 from payops.simulator import journal, ledger
-from payops.simulator.keys import credentials
+from payops.simulator.kinds import credentials
 from payops.simulator.scenario import Scenario
 from payops.simulator.serve import serve
-from payops.simulator.stripe_api import Request, StripeApi
+from payops.simulator.stripe.api import Request, StripeApi
 from payops.simulator.world import World
 
 from .conftest import ACCOUNT, Receiver, make_scenario, sdk

@@ -10,8 +10,8 @@ from collections.abc import Callable
 import pytest
 import stripe
 
-from payops.simulator.keys import api_key
-from payops.simulator.stripe_params import decode
+from payops.simulator.stripe.keys import api_key
+from payops.simulator.stripe.params import decode
 
 from .conftest import ACCOUNT, Live, make_scenario
 
@@ -236,7 +236,7 @@ def test_answers_carry_request_id_and_version(live: Open) -> None:
 
 def test_request_ids_depend_on_instant_and_request_only() -> None:
     """Parallel polls may come in any order; an incident's request ids are still the same in every run."""
-    from payops.simulator.stripe_api import Request, StripeApi
+    from payops.simulator.stripe.api import Request, StripeApi
     from payops.simulator.world import World
 
     def ask(paths: list[str]) -> dict[str, list[str]]:

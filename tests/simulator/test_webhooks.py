@@ -12,9 +12,10 @@ import pytest
 import stripe
 
 from payops.simulator import ledger
-from payops.simulator.deliverer import Deliverer, signature
-from payops.simulator.keys import credentials
+from payops.simulator.deliverer import Deliverer
+from payops.simulator.kinds import credentials
 from payops.simulator.outside import Outside
+from payops.simulator.stripe.kind import signature
 from payops.simulator.world import World
 
 from .conftest import ACCOUNT, Live, Receiver, make_scenario
@@ -91,7 +92,7 @@ def test_nobody_there_is_a_failed_try_not_an_error() -> None:
 
 
 def test_stale_connection_of_a_restarted_receiver_is_opened_anew(receiver: Receiver) -> None:
-    outside = Outside("https://stripe.sim", receiver.url)
+    outside = Outside(("https://stripe.sim",), receiver.url)
     assert outside.post("https://stripe.sim/a", b"1", {}) == 200
     next(iter(outside._kept.values())).sock.close()
     assert outside.post("https://stripe.sim/b", b"2", {}) == 200
@@ -104,7 +105,7 @@ def test_stale_connection_of_a_restarted_receiver_is_opened_anew(receiver: Recei
 )
 def test_nothing_outside_this_machine_exists(url: str) -> None:
     with pytest.raises(ConnectionRefusedError):
-        Outside("https://stripe.sim", None).get(url)
+        Outside(("https://stripe.sim",), None).get(url)
 
 
 def test_endpoint_moved_to_another_address_is_followed(live: Open, receiver: Receiver) -> None:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from payops.simulator.agenda import Agenda
 from payops.simulator.ids import Ids
 from payops.simulator.scenario import Scenario
-from payops.simulator.stripe_objects import Shapes
+from payops.simulator.stripe.shapes import Shapes
 from payops.simulator.world import World
 
 from .conftest import ACCOUNT, make_scenario

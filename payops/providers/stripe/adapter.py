@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING
 
 from payops.config import AccountSettings
 from payops.domain.errors import ProviderError, UsageError
-from payops.domain.events import CredentialProof, Endpoint, FeedPage
-from payops.providers.port import ActionAnswer, FeedSpec
+from payops.domain.events import ApiCall, CredentialProof, Endpoint, FeedPage
+from payops.domain.payments import Provider
+from payops.providers.cannot import Cannot
+from payops.providers.port import ActionAnswer, FeedSpec, Patience
 from payops.text import mask, safe_line
 
 from . import feeds, wire
@@ -24,10 +26,10 @@ _ID = re.compile(r"[A-Za-z0-9_]{1,255}")
 _ACCOUNT_ID = re.compile(r"\bacct_\w{1,64}")
 
 
-class StripeProvider:
+class StripeProvider(Cannot):
     """One account at Stripe. Any thread may call it; every call blocks until answered or out of time."""
 
-    provider = "stripe"
+    provider: Provider = "stripe"
     feeds: tuple[FeedSpec, ...] = (feeds.EVENTS, feeds.ENDPOINTS, feeds.UNDELIVERED, feeds.CREDENTIAL)
     retention_s = 30 * 24 * 3600
 
@@ -35,13 +37,11 @@ class StripeProvider:
         self,
         account: AccountSettings,
         secrets: Callable[[str], str],
-        *,
-        timeout_s: tuple[float, float],
-        requests_per_s: float | None,
+        patience: Patience,
     ) -> None:
         self.account = account.name
         self.mode: str = account.mode
-        self._session = Session(account, secrets, timeout_s=timeout_s, requests_per_s=requests_per_s)
+        self._session = Session(account, secrets, patience=patience)
         self._slot = 0
         self._session.key(0)
 
@@ -95,6 +95,9 @@ class StripeProvider:
                 raise
             # The refusal itself names the account the key belongs to.
             return replace(proof, identity=_account_in(error.message) or proof.identity)
+
+    def calls(self) -> tuple[ApiCall, ...]:
+        return self._session.calls()
 
     def use_slot(self, slot: int) -> None:
         self._session.key(slot)

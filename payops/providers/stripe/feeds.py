@@ -8,8 +8,8 @@ from typing import Any
 
 from payops.clock import from_epoch, to_epoch
 from payops.domain.errors import ProviderError
+from payops.domain.event_types import EVENT_TYPES
 from payops.domain.events import Endpoint, FeedPage, WebhookEvent
-from payops.domain.stripe_events import EVENT_TYPES
 from payops.providers.port import FeedSpec
 
 from . import history, normalise, wire
@@ -185,7 +185,7 @@ def disabled_reason(reader: Reader, endpoint_id: str) -> str | None:
 
 def _params(read: history.Read) -> dict[str, Any]:
     created = {"gte": read.gte} if read.lte is None else {"gte": read.gte, "lte": read.lte}
-    params: dict[str, Any] = {"limit": history.PAGE, "types": list(EVENT_TYPES), "created": created}
+    params: dict[str, Any] = {"limit": history.PAGE, "types": list(EVENT_TYPES["stripe"]), "created": created}
     if read.after is not None:
         params["starting_after"] = read.after
     return params

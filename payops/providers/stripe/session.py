@@ -10,7 +10,9 @@ import msgspec
 
 from payops.config import AccountSettings
 from payops.domain.errors import Bucket, ProviderError, UsageError
+from payops.domain.events import ApiCall
 from payops.domain.payments import Mode
+from payops.providers.port import Patience
 from payops.text import mask
 
 from . import errors, keys, wire
@@ -29,8 +31,7 @@ class Session:
         settings: AccountSettings,
         secrets: Callable[[str], str],
         *,
-        timeout_s: tuple[float, float],
-        requests_per_s: float | None,
+        patience: Patience,
     ) -> None:
         self.account = settings.name
         self.mode: Mode = settings.mode
@@ -38,8 +39,7 @@ class Session:
         """The mode each credential was last seen to have; absent = not known."""
         self._settings = settings
         self._secrets = secrets
-        self._timeout_s = timeout_s
-        self._requests_per_s = requests_per_s
+        self._patience = patience
         self._lock = threading.Lock()
         self._transport: Transport | None = None
         self._closed = False
@@ -56,6 +56,10 @@ class Session:
                 raise UsageError(f"account {self.account!r}: fallback credential {slot} has no api_key")
             key = self._keys[slot] = keys.check(self._secrets(reference), self._settings, reference)
         return key
+
+    def calls(self) -> tuple[ApiCall, ...]:
+        """The requests made since this was last asked."""
+        return self._transport.calls() if self._transport else ()
 
     def get(self, slot: int, path: str, params: Mapping[str, Any] | None = None) -> Answer:
         return self._connected().get(self.key(slot), path, params)
@@ -112,8 +116,7 @@ class Session:
                     self.account,
                     api_base=self._settings.api_base,
                     api_version=self._settings.api_version,
-                    timeout_s=self._timeout_s,
-                    requests_per_s=self._requests_per_s,
+                    patience=self._patience,
                 )
                 if self._closed:
                     self._transport.close()

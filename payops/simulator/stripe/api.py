@@ -5,42 +5,41 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any
 
+import msgspec
+
 from payops.domain.payments import Mode
+from payops.simulator.account import Account
+from payops.simulator.wire import Request, Response
+from payops.simulator.world import World
 
-from . import stripe_errors as errors
-from .account import Account
-from .stripe_calls import HANDLERS, Call, route
-from .stripe_errors import ApiError
-from .stripe_objects import API_VERSION, Shape
-from .stripe_params import PERMITTED, Params, check, decode
-from .world import World
+from . import errors
+from .calls import HANDLERS, Call, route
+from .errors import ApiError
+from .params import PERMITTED, Params, check, decode
+from .shapes import API_VERSION, Shape
 
+_BAD_REQUEST = {"error": {"type": "invalid_request_error", "message": "Bad request."}}
+_RATE_LIMITED = {
+    "error": {
+        "type": "invalid_request_error",
+        "code": "rate_limit",
+        "message": "Request rate limit exceeded. Learn more about rate limits at https://stripe.com/docs/rate-limits.",
+    }
+}
+_OUTAGE = {
+    "error": {
+        "type": "api_error",
+        "message": "An unexpected error occurred. We have been notified of the problem.",
+    }
+}
 _KEY_LIFE_MS = 24 * 3600 * 1000
 _VERSION = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(\.[a-z]{1,20})?")
 _Slot = tuple[str, Mode, str]
 """Account, mode, idempotency key."""
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """One HTTP request. Header names are lower case; `path` is decoded and has no query."""
-
-    method: str
-    path: str
-    query: str = ""
-    body: str = ""
-    headers: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Response:
-    status: int
-    body: Shape
-    headers: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,10 +72,10 @@ class StripeApi:
             if not known:
                 raise ApiError(400, "Invalid Stripe API version in the Stripe-Version header.")
             status, body, more = self._answer(request, request_id)
-            return Response(status, body, {**headers, **more})
+            return _response(status, body, {**headers, **more})
         except ApiError as error:
             log_url = f"https://dashboard.stripe.sim/logs/{request_id}"
-            return Response(
+            return _response(
                 error.status, {"error": {**error.body["error"], "request_log_url": log_url}}, headers
             )
 
@@ -97,7 +96,7 @@ class StripeApi:
                 self._instant_ms = now_ms
                 self._asked.clear()
             nth = self._asked[digest] = self._asked.get(digest, 0) + 1
-        ids = next(iter(self._world.accounts.values())).ids
+        ids = self._world.of("stripe")[0].ids
         return ids.short("req", f"{now_ms}/{digest.hex()}/{nth}")
 
     def _answer(self, request: Request, request_id: str) -> tuple[int, Shape, dict[str, str]]:
@@ -118,11 +117,11 @@ class StripeApi:
         token = token.strip()
         if scheme.lower() != "bearer" or not token:
             raise errors.no_key()
-        for account in self._world.accounts.values():
+        for account in self._world.of("stripe"):
             key = account.keyring.get(token)
             if key is None:
                 continue
-            if key.revoked:
+            if key.dead:
                 raise errors.expired_key(token)
             wanted = headers.get("stripe-account", account.id)
             if wanted != account.id:
@@ -182,6 +181,14 @@ class StripeApi:
                 self._kept[account.name, mode, key] = _Kept(_identity(request), status, body, at_ms)
             return status, body
 
+    def unreadable(self) -> Response:
+        return _response(400, _BAD_REQUEST, {})
+
+    def trouble(self, kind: str) -> Response:
+        if kind == "rate_limited":
+            return _response(429, _RATE_LIMITED, {"Stripe-Rate-Limited-Reason": "global-rate"})
+        return _response(500, _OUTAGE, {})
+
     def replay(self, record: Mapping[str, Any]) -> None:
         """Do a recorded write again; its answer was given long ago."""
         request = Request(record["method"], record["path"], body=record["body"])
@@ -190,6 +197,10 @@ class StripeApi:
         account = self._world.accounts[record["account"]]
         with suppress(ApiError):  # refused then, refused now
             self._execute(request, account, record["mode"], params, record["key"])
+
+
+def _response(status: int, body: Shape, headers: Mapping[str, str]) -> Response:
+    return Response(status, msgspec.json.encode(body), {"Content-Type": "application/json", **headers})
 
 
 def _identity(request: Request) -> str:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from . import stripe_errors as errors
-from .account import Account
-from .stripe_objects import Shape, Shapes
+from payops.simulator.account import Account
+
+from . import errors
+from .shapes import Shape, Shapes
 
 _DEEPEST = 4
 

@@ -1,34 +1,41 @@
-"""Stripe's API on a loopback port, and the edge: what the outside world gets where payops is published."""
+"""A provider's API on a loopback port, and the edge: what the outside world gets where payops is published."""
 
 from __future__ import annotations
 
 import socket
 import sys
+from collections.abc import Mapping
+from dataclasses import replace
 from http.client import HTTPException
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from struct import pack
 from threading import Lock, Thread
+from time import sleep
 from typing import Any
 from urllib.parse import quote, unquote, urlsplit
 
-import msgspec
-
 from payops.clock import Now
 from payops.domain.errors import UsageError
+from payops.domain.payments import Provider
 
 from .account import APPS
+from .kinds import kind
 from .outside import Outside
-from .stripe_api import Request, Response, StripeApi
+from .wire import Api, Request, Response
 from .world import World
 
 HOST = "127.0.0.1"
 _EDGE = "/_edge/"
+STATED_LATENCY = "X-Simulated-Latency-Ms"
+"""In stepped time, how long an answer would have taken: nobody waits for it."""
 _MOST_BYTES = 1 << 20
-_BAD_REQUEST = {"error": {"type": "invalid_request_error", "message": "Bad request."}}
 
 
-class StripeServer:
-    """Holds its port from the beginning, answers from `start()` to `stop()`, in threads of its own. `GET /_edge/PATH` answers as `https://stripe.sim/PATH` would;
-    `GET /apps/NAME` is the application behind an endpoint that is not payops's.
+class ProviderServer:
+    """Holds its port from the beginning, answers from `start()` to `stop()`, in threads of its own.
+
+    `GET /_edge/PATH` answers as `https://PROVIDER.sim/PATH` would; `GET /apps/NAME` is the application behind an
+    endpoint that is not payops's.
 
     `now` None = stepped time: requests see the world as it was last advanced; else each request first brings
     the world to `now()`. `receiver` is the base URL payops's receiver really has; None = nothing is there.
@@ -36,12 +43,20 @@ class StripeServer:
     """
 
     def __init__(
-        self, world: World, *, port: int = 0, now: Now | None = None, receiver: str | None = None
+        self,
+        world: World,
+        provider: Provider,
+        *,
+        port: int = 0,
+        now: Now | None = None,
+        receiver: str | None = None,
     ) -> None:
         self.world = world
+        self.provider: Provider = provider
         self.now = now
-        self.api = StripeApi(world)
-        self.outside = Outside(world.public_base, receiver)
+        self.public_base = world.public_bases[provider]
+        self.api: Api = kind(provider).open_api(world)
+        self.outside = Outside((self.public_base,), receiver)
         try:
             self._http = _Http((HOST, port), _Handler, self)
         except OSError as error:
@@ -53,10 +68,13 @@ class StripeServer:
         self.url = f"http://{HOST}:{self.port}"
         self._thread: Thread | None = None
 
-    def start(self) -> StripeServer:
+    def start(self) -> ProviderServer:
         """Answer requests; those that came since the port was opened have waited."""
         self._thread = Thread(
-            target=self._http.serve_forever, kwargs={"poll_interval": 0.05}, name="stripe-sim", daemon=True
+            target=self._http.serve_forever,
+            kwargs={"poll_interval": 0.05},
+            name=f"{self.provider}-sim",
+            daemon=True,
         )
         self._thread.start()
         return self
@@ -75,9 +93,9 @@ class _Http(ThreadingHTTPServer):
     request_queue_size = 64
 
     def __init__(
-        self, address: tuple[str, int], handler: type[BaseHTTPRequestHandler], server: StripeServer
+        self, address: tuple[str, int], handler: type[BaseHTTPRequestHandler], server: ProviderServer
     ) -> None:
-        self.stripe = server
+        self.provider_server = server
         self._open: set[socket.socket] = set()
         self._guard = Lock()
         super().__init__(address, handler)
@@ -124,14 +142,14 @@ class _Handler(BaseHTTPRequestHandler):
         self._respond()
 
     def _respond(self) -> None:
-        stripe = self.server.stripe
+        server = self.server.provider_server
         target = urlsplit(self.path)
         body = self._body()
         if body is None:
-            self._send(Response(400, _BAD_REQUEST, {}))
+            self._send(server.api.unreadable())
             return
-        if stripe.now is not None:
-            stripe.world.advance(stripe.now())
+        if server.now is not None:
+            server.world.advance(server.now())
         path = unquote(target.path)
         if path.startswith(_EDGE):
             self._edge(path.removeprefix(_EDGE), target.query)
@@ -140,7 +158,26 @@ class _Handler(BaseHTTPRequestHandler):
             self._edge(path.lstrip("/"), target.query)
             return
         headers = {name.lower(): value for name, value in self.headers.items()}
-        self._send(stripe.api.respond(Request(self.command, path, target.query, body, headers)))
+        with server.world.lock:
+            faults = [account.faults for account in server.world.of(server.provider)]
+            trouble = next((each.trouble for each in faults if each.trouble), None)
+            latency_ms = max((each.latency_ms for each in faults), default=0)
+        if trouble == "drop":
+            self._break_off()
+            return
+        if latency_ms and server.now is not None:
+            sleep(latency_ms / 1000)
+        request = Request(self.command, path, target.query, body, headers)
+        response = server.api.trouble(trouble) if trouble else server.api.respond(request)
+        if latency_ms and server.now is None:
+            response = replace(response, headers={**response.headers, STATED_LATENCY: str(latency_ms)})
+        self._send(response)
+
+    def _break_off(self) -> None:
+        """Close without a word, in the way that the other side hears as a reset."""
+        self.close_connection = True
+        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, pack("ii", 1, 0))
+        self.connection.close()
 
     def _body(self) -> str | None:
         length = self.headers.get("Content-Length", "0")
@@ -153,32 +190,38 @@ class _Handler(BaseHTTPRequestHandler):
             return None
 
     def _edge(self, path: str, query: str) -> None:
-        stripe = self.server.stripe
-        if self.command != "GET" or not stripe.world.edge_open(path):
+        server = self.server.provider_server
+        if self.command != "GET" or not server.world.edge_open(server.provider, path):
             self._send_bytes(503, b"no healthy upstream\n", {"Content-Type": "text/plain"})
             return
-        if stripe.world.plays(path):
+        if server.world.plays(server.provider, path):
             self._send_bytes(200, b"ok\n", {"Content-Type": "text/plain"})
             return
         try:
-            target = f"{stripe.world.public_base}/{quote(path)}" + (f"?{query}" if query else "")
-            status, body = stripe.outside.get(target)
+            target = f"{server.public_base}/{quote(path)}" + (f"?{query}" if query else "")
+            status, body = server.outside.get(target)
         except (OSError, HTTPException) as error:
             self._send_bytes(502, f"upstream: {error}\n".encode(), {"Content-Type": "text/plain"})
             return
         self._send_bytes(status, body, {"Content-Type": "text/plain"})
 
     def _send(self, response: Response) -> None:
-        headers = {"Content-Type": "application/json", **response.headers}
-        self._send_bytes(response.status, msgspec.json.encode(response.body), headers)
+        self._send_bytes(response.status, response.body, response.headers)
 
-    def _send_bytes(self, status: int, body: bytes, headers: dict[str, str]) -> None:
+    def _send_bytes(self, status: int, body: bytes, headers: Mapping[str, str]) -> None:
         self.send_response(status)
         for name, value in headers.items():
             self.send_header(name, value)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
+
+    def date_time_string(self, timestamp: float | None = None) -> str:
+        """The provider's own clock: the world's, and ahead of it while a fault says so."""
+        server = self.server.provider_server
+        with server.world.lock:
+            skew_s = max((account.faults.skew_s for account in server.world.of(server.provider)), default=0)
+            return super().date_time_string(server.world.now_ms / 1000 + skew_s)
 
     def version_string(self) -> str:
         return "nginx"

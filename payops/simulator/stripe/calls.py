@@ -8,15 +8,15 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from payops.domain.payments import Mode
+from payops.simulator.account import Account
+from payops.simulator.log import Log, Row
+from payops.simulator.objects import Charge, Event
 
-from . import stripe_errors as errors
-from .account import Account
-from .log import Log, Row
-from .objects import Charge, Event
-from .stripe_errors import ApiError
-from .stripe_expand import expand
-from .stripe_objects import Shape, Shapes, account_shape, balance
-from .stripe_params import Params, paging, wanted_type
+from . import errors
+from .errors import ApiError
+from .expand import expand
+from .params import Params, paging, wanted_type
+from .shapes import Shape, Shapes, account_shape, balance
 
 R = TypeVar("R", bound=Row)
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from payops.domain.payments import Mode
+from payops.simulator.account import Account
+from payops.simulator.cards import Buyer
+from payops.simulator.objects import Charge, Customer, Endpoint, Event, Payment, Refund
 
-from .account import Account
-from .cards import Buyer
-from .declines import Decline
-from .objects import Charge, Customer, Endpoint, Event, Payment, Refund
+from .declines import Decline, of_stripe
 
 API_VERSION = "2026-10-28.endive"
 
@@ -94,8 +94,8 @@ class Shapes:
         }
 
     def _payment_error(self, charge: Charge) -> Shape:
-        decline = charge.decline
-        assert decline is not None
+        assert charge.decline is not None
+        decline = of_stripe(charge.decline)
         buyer = charge.payment.buyer
         return {
             "advice_code": decline.advice,
@@ -142,7 +142,8 @@ class Shapes:
         """A Charge as it was after its first `refunds` refunds; None = as it is."""
         given_back = charge.refunds if refunds is None else charge.refunds[:refunds]
         refunded = sum(refund.amount for refund in given_back)
-        payment, decline = charge.payment, charge.decline
+        payment = charge.payment
+        decline = None if charge.decline is None else of_stripe(charge.decline)
         buyer, ids = payment.buyer, self._account.ids
         paid = decline is None
         return {
@@ -265,19 +266,24 @@ class Shapes:
             "api_version": API_VERSION,
             "created": event.at_ms // 1000,
             "data": data,
-            "livemode": self._live,
+            "livemode": self._live is not event.test,
             "pending_webhooks": len(event.waiting),
             "request": {"id": self._request_id(event), "idempotency_key": event.key},
             "type": event.type,
         }
 
     def _subject(self, event: Event) -> Shape:
+        if event.snapshot is not None:
+            return cast(Shape, event.snapshot)
         subject = event.subject
         if isinstance(subject, Charge):
-            return self.charge(subject, event.version)
-        if isinstance(subject, Payment):
-            return self.payment(subject, event.version)
-        return self.refund(subject, event.version)
+            shape = self.charge(subject, event.version)
+        elif isinstance(subject, Payment):
+            shape = self.payment(subject, event.version)
+        else:
+            assert isinstance(subject, Refund)
+            shape = self.refund(subject, event.version)
+        return {**shape, "livemode": not self._live} if event.test else shape
 
     def _before(self, event: Event) -> Shape:
         if event.type == "charge.refunded" and isinstance(event.subject, Charge):
@@ -290,12 +296,16 @@ class Shapes:
     def _request_id(self, event: Event) -> str | None:
         """One request of the checkout made all events of a try; what the network does has no request."""
         subject = event.subject
-        if event.type == "refund.updated":
+        if isinstance(subject, Payment) and event.type.startswith("payment_intent."):
+            cause: str = subject.charges[event.version - 1].id
+        elif isinstance(subject, Charge):
+            refunded = event.type == "charge.refunded"
+            cause = subject.refunds[event.version - 1].id if refunded else subject.id
+        elif isinstance(subject, Refund) and event.type == "refund.created":
+            cause = subject.id
+        else:
             return None
-        if isinstance(subject, Payment):
-            return self._account.ids.short("req", subject.charges[event.version - 1].id)
-        cause = subject.refunds[event.version - 1] if event.type == "charge.refunded" else subject  # type: ignore[union-attr]
-        return self._account.ids.short("req", cause.id)
+        return self._account.ids.short("req", cause)
 
     def endpoint(self, endpoint: Endpoint) -> Shape:
         return {

@@ -9,8 +9,9 @@ from fnmatch import fnmatchcase
 from typing import Any, Literal
 from urllib.parse import parse_qsl
 
-from . import stripe_errors as errors
-from .log import Span
+from payops.simulator.log import Span
+
+from . import errors
 
 Kind = Literal["string", "integer", "boolean", "strings", "map", "created"]
 Params = dict[str, Any]

@@ -1,0 +1,1 @@
+"""Braintree behind the port. Its SDK is imported at the first call."""

@@ -1,0 +1,1 @@
+"""PayPal behind the port. Its SDK is imported at the first call."""
