@@ -138,6 +138,20 @@ class AccountSettings(Credential):
         return urlsplit(endpoint.url).path.rstrip("/").endswith(f"/webhooks/{self.name}")
 
 
+class StatusPageSettings(_Model):
+    """A provider's public status page: a hint, asked when somebody looks."""
+
+    provider: Provider
+    url: str
+
+    @model_validator(mode="after")
+    def _complete(self) -> StatusPageSettings:
+        parts = urlsplit(self.url)
+        if not (parts.scheme == "https" or (parts.scheme == "http" and _is_loopback(parts.hostname or ""))):
+            raise ValueError(f"url must start with https:// (or http:// on loopback), got {self.url!r}")
+        return self
+
+
 class ArmEntry(_Model):
     account: str
     remedies: tuple[str, ...]
@@ -154,6 +168,7 @@ class Settings(_Model):
     operators: tuple[OperatorSettings, ...] = ()
     accounts: tuple[AccountSettings, ...] = ()
     arm: tuple[ArmEntry, ...] = ()
+    status_pages: tuple[StatusPageSettings, ...] = ()
     base: Path = Path()
 
     @model_validator(mode="after")
@@ -319,6 +334,7 @@ def _model_at(location: list[Any]) -> list[str]:
         "endpoints": EndpointSettings,
         "fallback_credentials": Credential,
         "arm": ArmEntry,
+        "status_pages": StatusPageSettings,
     }
     names = [part for part in location if isinstance(part, str)]
     model = models.get(names[-1], Settings) if names else Settings
