@@ -61,6 +61,7 @@ class _Doctor:
         self._tools = tools
         self._findings: list[Finding] = []
         self._state: AccountState | None = None
+        self._usable = False
 
     def examine(self) -> Examined:
         account = self._account
@@ -74,9 +75,14 @@ class _Doctor:
                 "unknown",
                 "none is configured: the application's key was not verified",
             )
-        if proofs[0] is not None and proofs[0].ok:
+        monitor = proofs[0]
+        # What a refused credential, or one of the other mode, reads is about nothing that is asked here.
+        self._usable = monitor is not None and monitor.ok and monitor.mode in (None, account.mode)
+        if self._usable:
             self._feeds()
-        self._restrictions()
+            self._restrictions()
+        else:
+            self._add("feeds", "unknown", "not asked: the monitor credential is of no use here")
         self._endpoints()
         self._clock()
         self._status_pages()
@@ -203,7 +209,7 @@ class _Doctor:
     def _endpoints(self) -> None:
         account = self._account
         known: tuple[Endpoint, ...] | None = None
-        if "list_endpoints" not in CANNOT[account.provider]:
+        if self._usable and "list_endpoints" not in CANNOT[account.provider]:
             try:
                 known = self._provider.poll("endpoints", None, self._now()).endpoints
             except (ProviderError, UsageError) as error:

@@ -19,8 +19,8 @@ def test_the_demo_and_the_written_file_arm_the_same(tmp_path: Path) -> None:
         scenario,
         1,
         api_bases={"stripe": "http://127.0.0.1:9"},
-        public_base="http://127.0.0.1:8787",
-        application_base="http://127.0.0.1:9",
+        public_bases={"stripe": "http://127.0.0.1:8787"},
+        application_bases={"stripe": "http://127.0.0.1:9"},
         receiver_host="127.0.0.1",
         receiver_port=8787,
     )

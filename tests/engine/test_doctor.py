@@ -1,0 +1,202 @@
+"""`payops doctor` on simulated providers: it names exactly what is wrong, and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from payops.config import Settings
+from payops.demo.settings import edges, secret_of, world_settings
+from payops.engine.doctor import Tools, examine
+from payops.engine.findings import Examined, document
+from payops.engine.outside import Outside
+from payops.engine.tls import certificate_reader
+from payops.engine.wiring import open_providers
+from payops.providers import Patience
+from payops.remedies import http_probe
+from payops.simulator import scenario
+from payops.simulator.server import ProviderServer
+from payops.simulator.world import World
+
+PROVIDERS = ("stripe", "braintree", "paypal")
+PATIENT = Patience(connect_s=30, read_s=120, requests_per_s=None, stated=True)
+
+
+class Clinic:
+    """A simulated world after its faults began, and the doctor's look at it."""
+
+    def __init__(self, stack: ExitStack) -> None:
+        self._stack = stack
+
+    def look(
+        self, provider: str, *faults: str, options: str = "", change: dict[str, object] | None = None
+    ) -> Examined:
+        text = f"""
+schema: payops.scenario/v1
+name: clinic
+warmup: 2h
+duration: 30m
+providers:
+  {provider}: {{mode: live, payments_per_minute: 4{options}}}
+faults: [{", ".join(faults)}]
+"""
+        world_of = scenario.parse(text, "clinic.yaml")
+        world = World(world_of)
+        now = world.start + timedelta(minutes=10)
+        world.advance(now)
+        server = ProviderServer(world, world_of.providers.__iter__().__next__(), receiver=None).start()
+        self._stack.callback(server.stop)
+        receiver = _answering(self._stack)
+        server.outside._receiver = receiver
+        urls = {provider: server.url}
+        settings, secrets = world_settings(world_of, world_of.seed, urls, Path("unused.db"))
+        settings = _changed(settings, change or {})
+        routes = edges(urls)
+        outside = Outside(partial(secret_of, secrets), routes=routes, patience=PATIENT, now=None)
+        providers = open_providers(settings, outside, None)
+        tools = Tools(http_probe(routes), certificate_reader(routes))
+        try:
+            (found,) = examine(settings, providers, [f"{provider}-live"], lambda: now, tools)
+        finally:
+            for each in providers.values():
+                each.close()
+        return found
+
+
+def _changed(settings: Settings, change: dict[str, object]) -> Settings:
+    account = settings.accounts[0].model_copy(update=change)
+    return settings.model_copy(update={"accounts": (account,)})
+
+
+def _answering(stack: ExitStack) -> str:
+    """Something that answers where payops's receiver would be."""
+    from http.server import BaseHTTPRequestHandler, HTTPServer
+    from threading import Thread
+
+    class Ok(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, format: str, *args: object) -> None:
+            return
+
+    server = HTTPServer(("127.0.0.1", 0), Ok)
+    thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+    thread.start()
+    stack.callback(server.server_close)
+    stack.callback(server.shutdown)
+    return f"http://127.0.0.1:{server.server_port}"
+
+
+@pytest.fixture
+def clinic() -> Iterator[Clinic]:
+    with ExitStack() as stack:
+        yield Clinic(stack)
+
+
+def wrong(found: Examined) -> dict[str, str]:
+    return {line.check: line.said for line in found.findings if line.state == "wrong"}
+
+
+@pytest.mark.parametrize("provider", PROVIDERS)
+def test_a_healthy_account_has_nothing_wrong(clinic: Clinic, provider: str) -> None:
+    found = clinic.look(provider, options=", fallback_credential: true, application_credential: true")
+    assert wrong(found) == {}
+    assert found.mode_proven == "live"
+    assert document([found], found.findings and _NOW)["ok"] is True
+
+
+@pytest.mark.parametrize("provider", PROVIDERS)
+@pytest.mark.parametrize("kind", ["key_revoked", "key_expired"])
+def test_a_dead_credential_is_named_and_the_fallback_is_not(clinic: Clinic, provider: str, kind: str) -> None:
+    fault = f"{{kind: {kind}, provider: {provider}, at: 1m}}"
+    found = clinic.look(provider, fault, options=", fallback_credential: true")
+    assert list(wrong(found)) == ["monitor credential"]
+    assert "rejected" in wrong(found)["monitor credential"]
+    assert found.mode_proven is None
+    assert all(line.next for line in found.findings if line.state == "wrong")
+
+
+@pytest.mark.parametrize("provider", PROVIDERS)
+def test_a_credential_of_the_other_mode_is_proven_with_its_evidence(clinic: Clinic, provider: str) -> None:
+    found = clinic.look(provider, f"{{kind: key_wrong_mode, provider: {provider}, at: 1m}}")
+    said = wrong(found)["monitor credential"]
+    assert "proven to be of test mode by " in said and "live is declared" in said
+    assert found.mode_proven == "test"
+
+
+@pytest.mark.parametrize("provider", ["stripe", "paypal"])
+def test_a_missing_permission_is_named(clinic: Clinic, provider: str) -> None:
+    found = clinic.look(provider, f"{{kind: permission_missing, provider: {provider}, at: 1m}}")
+    name = {"stripe": "rak_event_read", "paypal": "services/reporting/search/read"}[provider]
+    assert any(name in said for said in wrong(found).values()), wrong(found)
+
+
+@pytest.mark.parametrize("provider", PROVIDERS)
+def test_a_restricted_account_is_wrong_where_the_provider_says_so(clinic: Clinic, provider: str) -> None:
+    found = clinic.look(provider, f"{{kind: account_restricted, provider: {provider}, at: 1m}}")
+    if provider == "paypal":  # nothing in its API tells: it must not read as in order either
+        assert all(line.state != "ok" for line in found.findings if line.check == "account")
+    else:
+        assert "disabled" in wrong(found)["account"]
+
+
+@pytest.mark.parametrize("provider", PROVIDERS)
+def test_a_clock_that_is_off_is_said_in_seconds(clinic: Clinic, provider: str) -> None:
+    found = clinic.look(provider, f"{{kind: clock_skew, provider: {provider}, at: 1m, seconds: 600}}")
+    assert wrong(found) == {"clock": "our clock is 600 s behind the provider's"}
+
+
+@pytest.mark.parametrize("provider", PROVIDERS)
+def test_a_provider_that_does_not_answer_is_not_called_a_bad_credential(
+    clinic: Clinic, provider: str
+) -> None:
+    found = clinic.look(provider, f"{{kind: provider_outage, provider: {provider}, at: 1m}}")
+    said = wrong(found)["monitor credential"]
+    assert said.startswith("no proof: outage")
+    assert "rejected" not in said
+
+
+def test_a_disabled_endpoint_and_a_dropped_event_type_are_named(clinic: Clinic) -> None:
+    found = clinic.look(
+        "stripe",
+        "{kind: webhook_endpoint_disabled, provider: stripe, at: 1m}",
+        "{kind: webhook_event_type_unsubscribed, provider: stripe, at: 1m}",
+    )
+    assert "has disabled it" in wrong(found)["endpoint payops"]
+    assert "charge.succeeded" in wrong(found)["endpoint payops: events"]
+
+
+@pytest.mark.parametrize("provider", ["stripe", "paypal"])
+def test_an_endpoint_registered_elsewhere_is_wrong(clinic: Clinic, provider: str) -> None:
+    found = clinic.look(provider, f"{{kind: webhook_url_wrong, provider: {provider}, at: 1m}}")
+    assert "knows no endpoint with this URL" in wrong(found)["endpoint payops"]
+
+
+def test_an_unreachable_address_is_wrong(clinic: Clinic) -> None:
+    found = clinic.look("stripe", "{kind: receiver_down, provider: stripe, at: 1m}")
+    assert "does not answer" in wrong(found)["endpoint payops: address"]
+
+
+def test_what_braintree_cannot_tell_is_noted_and_not_wrong(clinic: Clinic) -> None:
+    found = clinic.look("braintree")
+    notes = [line.said for line in found.findings if line.state == "note"]
+    assert any("no list of events" in note for note in notes)
+
+
+def test_a_missing_secret_is_wrong_and_the_rest_is_looked_at(clinic: Clinic) -> None:
+    found = clinic.look("stripe", change={"application_credential": "env:NOBODY"})
+    assert "NOBODY" in wrong(found)["application credential"]
+    assert any(line.check == "feed: events" and line.state == "ok" for line in found.findings)
+
+
+_NOW = scenario.parse(
+    "schema: payops.scenario/v1\nname: x\nproviders: {stripe: {mode: live}}\n", "x.yaml"
+).start
