@@ -1,0 +1,104 @@
+"""Every fault that concerns credentials, modes, permissions, outages and rates opens its rule at every provider.
+
+`make test` runs each fault at one provider, another for each; `make proof` at all of them.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from payops.demo.headless import run
+from payops.simulator import scenario as scenarios
+
+EVERYWHERE = ("stripe", "braintree", "paypal")
+
+
+@dataclass(frozen=True)
+class Case:
+    """A fault kind, the rule it opens, where, and how it ends. `also` may open beside it."""
+
+    kind: str
+    rule: str
+    where: tuple[str, ...] = EVERYWHERE
+    options: str = ""
+    parameters: str = ""
+    until: str = ""
+    within: str = "10m"
+    ends: str = ""
+    also: tuple[str, ...] = ()
+
+
+FALLBACK = ", fallback_credential: true"
+FIXED = "state: resolved, level: 1, ended_as: fixed_by_payops"
+CASES = (
+    Case("key_revoked", "credentials-rejected", options=FALLBACK, ends=FIXED),
+    Case("key_expired", "credentials-rejected", options=FALLBACK, ends=FIXED),
+    Case("key_wrong_mode", "wrong-mode-credential", options=FALLBACK, ends=FIXED),
+    Case("permission_missing", "permission-missing", ("stripe", "paypal"), ends="level: 2"),
+    Case("webhook_wrong_mode_secret", "wrong-mode-webhook-secret", options=FALLBACK, ends=FIXED),
+    Case("test_object_in_live", "mode-mixed-objects", ends=FIXED),
+    Case("provider_outage", "provider-outage", until="25m", ends="state: resolved, ended_as: self_healed"),
+    Case("provider_slow", "provider-slow", until="25m", ends="state: resolved, ended_as: self_healed"),
+    Case("rate_limited", "provider-rate-limited", until="25m"),
+    Case("network_drop", "provider-unreachable", until="25m"),
+    Case("clock_skew", "clock-skew", until="25m"),
+    Case(
+        "decline_surge",
+        "success-rate-drop",
+        ("stripe", "braintree"),
+        parameters=", success_rate: 0.3",
+        within="15m",
+        also=("decline-code-surge",),
+    ),
+    Case("gateway_rejections", "gateway-rejections", ("stripe", "braintree"), also=("success-rate-drop",)),
+)
+
+
+def scenario_of(case: Case, provider: str) -> scenarios.Scenario:
+    until = f", until: {case.until}" if case.until else ""
+    ends = f", {case.ends}" if case.ends else ""
+    also = "".join(f"\n  - {{rule: {rule}, provider: {provider}, optional: true}}" for rule in case.also)
+    text = f"""
+schema: payops.scenario/v1
+name: {case.kind} at {provider}
+warmup: 3h
+duration: 40m
+providers:
+  {provider}: {{mode: live, payments_per_minute: 4{case.options}}}
+faults:
+  - {{kind: {case.kind}, provider: {provider}, at: 5m{until}{case.parameters}}}
+expect:
+  - {{rule: {case.rule}, provider: {provider}, after: 0, within: {case.within}{ends}}}{also}
+  - {{none_other: true}}
+"""
+    return scenarios.parse(text, "catalogue.yaml")
+
+
+def judged(case: Case, provider: str, seed: int = 11) -> dict[str, Any]:
+    return run(scenario_of(case, provider), seed, None, judged=True).document
+
+
+def unmet(document: dict[str, Any]) -> list[str]:
+    opened = [
+        f"{each['rule']}: {each['state']}, level {each['level']}, {each['ended_as']}"
+        for each in document["incidents"]
+    ]
+    return [f"{check['why']} (opened: {opened})" for check in document["checks"] if not check["ok"]]
+
+
+ALL = [(case, provider) for case in CASES for provider in case.where]
+ROTATED = [(case, case.where[number % len(case.where)]) for number, case in enumerate(CASES)]
+
+
+@pytest.mark.proof
+@pytest.mark.parametrize(
+    ("case", "provider"),
+    ALL if os.environ.get("PAYOPS_PROOF") == "full" else ROTATED,
+    ids=lambda value: value if isinstance(value, str) else value.kind,
+)
+def test_the_fault_opens_its_rule_and_ends_as_it_should(case: Case, provider: str) -> None:
+    assert unmet(judged(case, provider)) == []
