@@ -45,7 +45,7 @@ mode = "live"                 # what the key must prove to be
 api_key = "env:STRIPE_LIVE_KEY"
 # The signing secret of the endpoint below (whsec_…); remove the line if payops receives no webhooks.
 webhook_secrets = ["env:STRIPE_LIVE_WHSEC"]
-# What your checkout uses; kept for a later version, which will probe it with one cheap read (optional):
+# What your checkout uses: probed with one cheap read, never used for anything else (optional):
 # application_credential = "env:SHOP_STRIPE_KEY"
 # Tried in order when the key above is rejected; must prove the same account and mode (optional):
 # fallback_credentials = [{ api_key = "env:STRIPE_LIVE_KEY_2" }]
@@ -55,6 +55,31 @@ name = "payops"
 url = "https://payops.example/webhooks/stripe-live"   # must end in /webhooks/<account name>
 topology = "observer"         # payops has its own endpoint beside your application's
 idempotent = false            # true: events may be re-sent to it without asking
+
+# Braintree has no list of events and no endpoints in its API: webhooks are set up in its Control Panel, and
+# their secrets are the same keys. application_credential there is the text merchant_id:public_key:private_key.
+# [[accounts]]
+# name = "braintree-live"
+# provider = "braintree"
+# mode = "live"                 # live = production, test = sandbox
+# merchant_id = "env:BT_MERCHANT_ID"
+# public_key = "env:BT_PUBLIC_KEY"
+# private_key = "env:BT_PRIVATE_KEY"
+
+# PayPal: a REST app of its own with the features Webhooks and Transaction Search.
+# application_credential there is the text client_id:client_secret.
+# [[accounts]]
+# name = "paypal-live"
+# provider = "paypal"
+# mode = "live"
+# client_id = "env:PAYPAL_CLIENT_ID"
+# client_secret = "env:PAYPAL_CLIENT_SECRET"
+# webhook_id = "env:PAYPAL_WEBHOOK_ID"   # the id of the webhook that points at payops; remove it without one
+
+# What the providers say of themselves, as a hint in `payops doctor` (optional):
+# [[status_pages]]
+# provider = "stripe"
+# url = "https://status.stripe.com/current"
 
 # [[arm]]
 # account = "stripe-live"
