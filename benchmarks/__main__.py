@@ -1,24 +1,29 @@
-"""`make bench`: every benchmark, or those named on the command line."""
+"""`make bench`: every benchmark, or those named on the command line. A module with `figures()` is one."""
 
 from __future__ import annotations
 
+import pkgutil
 import sys
+from importlib import import_module
 
-from . import first_frame, tick
+from . import __path__ as here
 from .harness import HEAD
 
-BENCHMARKS = {"tick": tick.figures, "first_frame": first_frame.figures}
+HELPERS = {"__main__", "harness", "world", "terminal", "floor_screen"}
 
 
 def main(names: list[str]) -> int:
-    unknown = [name for name in names if name not in BENCHMARKS]
+    known = [module.name for module in pkgutil.iter_modules(here) if module.name not in HELPERS]
+    unknown = [name for name in names if name not in known]
     if unknown:
-        print(f"no benchmark {unknown[0]!r}; there are: {', '.join(BENCHMARKS)}", file=sys.stderr)
+        print(f"no benchmark {unknown[0]!r}; there are: {', '.join(known)}", file=sys.stderr)
         return 2
     print(HEAD)
-    for name in names or BENCHMARKS:
-        for figure in BENCHMARKS[name]():
-            print(figure, flush=True)
+    for name in names or known:
+        module = import_module(f"{__package__}.{name}")
+        if hasattr(module, "figures"):
+            for figure in module.figures():
+                print(figure, flush=True)
     return 0
 
 
