@@ -13,11 +13,15 @@ from payops.domain.attempts import COUNTED, RETRY_WINDOW_S, Tried, mark_first, s
 from payops.domain.payments import Attempt
 
 from .redaction import redact_text
+from .rows import epoch
 
 _COLUMNS = (
     "attempt_id, at, status, changed_at, payment_id, customer, amount_minor, currency,"
-    " decline_code, method, card_brand, country"
+    " decline_code, method, card_brand, country,"
+    " initiated_by, captured, capture_before, amount_refunded_minor, order_id"
 )
+_WIDTH = _COLUMNS.count(",") + 1
+_MARKS = ", ".join("?" * _WIDTH)
 _LINKED = "attempts.id, attempt_id, at, status, payment_id, customer, amount_minor, currency, attempts.first"
 _AT, _STATUS, _CHANGED_AT = 1, 2, 3
 _GROUPING = slice(4, 8)
@@ -50,20 +54,20 @@ def apply_attempts(db: sqlite3.Connection, account: str, attempts: Iterable[Atte
     changed = [
         (stored[attempt_id], values)
         for attempt_id, values in best.items()
-        if attempt_id in stored and _rank(values) > _rank(tuple(stored[attempt_id])[:12])
+        if attempt_id in stored and _rank(values) > _rank(tuple(stored[attempt_id])[:_WIDTH])
     ]
     if not new and not changed:
         return 0, 0
     db.executemany(
-        f"INSERT INTO attempts (account, {_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608
+        f"INSERT INTO attempts (account, {_COLUMNS}) VALUES (?, {_MARKS})",  # noqa: S608
         [(account, *values) for values in new],
     )
     db.executemany(
-        f"UPDATE attempts SET ({_COLUMNS}) = (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) WHERE id = ?",  # noqa: S608
+        f"UPDATE attempts SET ({_COLUMNS}) = ({_MARKS}) WHERE id = ?",  # noqa: S608
         [(*values, row["id"]) for row, values in changed],
     )
     _count(db, account, new)
-    touched = [*new, *(values for _, values in changed), *(tuple(row)[:12] for row, _ in changed)]
+    touched = [*new, *(values for _, values in changed), *(tuple(row)[:_WIDTH] for row, _ in changed)]
     minutes = {_minute(values[_AT]) for values in touched}
     minutes |= _regroup(db, account, [values for values in touched if values[_STATUS] in COUNTED])
     _roll_up(db, account, minutes)
@@ -76,7 +80,7 @@ def _values(attempt: Attempt) -> _Values:
         to_epoch(attempt.at),
         attempt.status,
         to_epoch(attempt.changed_at),
-        attempt.payment_id,
+        attempt.payment_id and redact_text(attempt.payment_id),
         attempt.customer and redact_text(attempt.customer),
         attempt.amount_minor,
         attempt.currency,
@@ -84,6 +88,11 @@ def _values(attempt: Attempt) -> _Values:
         _word(attempt.method),
         _word(attempt.card_brand),
         attempt.country,
+        attempt.initiated_by,
+        None if attempt.captured is None else int(attempt.captured),
+        epoch(attempt.capture_before),
+        attempt.amount_refunded_minor,
+        attempt.order_id and redact_text(attempt.order_id),
     )
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
+from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -14,6 +16,10 @@ from .redaction import redact_text
 if TYPE_CHECKING:
     from .audit import Audit
     from .store import Store
+
+
+APPLICATION = -1
+"""The slot of the application's own credential, which payops only probes."""
 
 
 class CredentialFacts:
@@ -41,7 +47,14 @@ class CredentialFacts:
             row["code"],
             row["message"],
             row["request_id"],
+            None if row["permissions"] is None else tuple(json.loads(row["permissions"])),
+            tuple(json.loads(row["missing"])),
+            row["evidence"],
         )
+
+    def application_proof(self, account: str) -> CredentialProof | None:
+        """The latest proof of the application's own credential; None = not configured or not probed yet."""
+        return self.proof(account, APPLICATION)
 
     def save_proof(self, proof: CredentialProof) -> None:
         """Keep it unless a later one of the same slot is known."""
@@ -69,10 +82,11 @@ class CredentialFacts:
 def store_proof(db: sqlite3.Connection, proof: CredentialProof) -> None:
     db.execute(
         "INSERT INTO credential_proofs (account, slot, hint, at, ok, identity, mode, error, code, message,"
-        " request_id) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+        " request_id, permissions, missing, evidence) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
         " ON CONFLICT (account, slot) DO UPDATE SET hint = excluded.hint, at = excluded.at,"
         " ok = excluded.ok, identity = excluded.identity, mode = excluded.mode, error = excluded.error,"
-        " code = excluded.code, message = excluded.message, request_id = excluded.request_id"
+        " code = excluded.code, message = excluded.message, request_id = excluded.request_id,"
+        " permissions = excluded.permissions, missing = excluded.missing, evidence = excluded.evidence"
         " WHERE excluded.at >= credential_proofs.at",
         (
             proof.account,
@@ -86,5 +100,17 @@ def store_proof(db: sqlite3.Connection, proof: CredentialProof) -> None:
             proof.code and redact_text(proof.code),
             redact_text(proof.message),
             proof.request_id,
+            None if proof.permissions is None else _names(proof.permissions),
+            _names(proof.missing),
+            redact_text(proof.evidence),
         ),
     )
+
+
+def store_application_proof(db: sqlite3.Connection, proof: CredentialProof) -> None:
+    """Kept apart from the monitor's own, whatever slot it was made with."""
+    store_proof(db, replace(proof, slot=APPLICATION))
+
+
+def _names(names: tuple[str, ...]) -> str:
+    return json.dumps([redact_text(name) for name in names])

@@ -1,4 +1,4 @@
-"""Events the provider generated, those of the wrong mode, and refunds."""
+"""Events the provider generated, and those of the wrong mode."""
 
 from __future__ import annotations
 
@@ -11,9 +11,7 @@ from typing import TYPE_CHECKING
 from payops.clock import to_epoch
 from payops.domain.events import WebhookEvent
 from payops.domain.money import Money, totals
-from payops.domain.payments import Refund
 
-from .redaction import redact_text
 from .rows import EVENT_COLUMNS, at, event_from, event_values
 
 if TYPE_CHECKING:
@@ -143,32 +141,6 @@ def quarantine(db: sqlite3.Connection, account: str, events: Iterable[WebhookEve
         " VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (account, event_id) DO NOTHING",
         rows,
     ).rowcount
-
-
-def apply_refunds(db: sqlite3.Connection, account: str, refunds: Iterable[Refund]) -> None:
-    """Store what was seen of these refunds. An ended refund never goes back to pending; failing is the last word."""
-    ended = "CASE {0}.status WHEN 'failed' THEN 3 WHEN 'canceled' THEN 2 WHEN 'succeeded' THEN 1 ELSE 0 END"
-    db.executemany(
-        "INSERT INTO refunds (account, refund_id, payment_id, at, status, amount_minor, currency,"  # noqa: S608
-        " failure_reason) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
-        " ON CONFLICT (account, refund_id) DO UPDATE SET status = excluded.status,"
-        " payment_id = COALESCE(excluded.payment_id, refunds.payment_id),"
-        " failure_reason = COALESCE(excluded.failure_reason, refunds.failure_reason)"
-        f" WHERE {ended.format('excluded')} >= {ended.format('refunds')}",
-        [
-            (
-                account,
-                refund.refund_id,
-                refund.payment_id,
-                to_epoch(refund.at),
-                refund.status,
-                refund.amount_minor,
-                refund.currency,
-                refund.failure_reason and redact_text(refund.failure_reason),
-            )
-            for refund in refunds
-        ],
-    )
 
 
 def _missing_values(

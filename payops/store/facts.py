@@ -1,4 +1,4 @@
-"""What the providers told: attempts, refunds, events, endpoints, credentials, and how each feed is doing."""
+"""What the providers told: payments and all that follows them, events, endpoints, credentials, and how each feed does."""
 
 from __future__ import annotations
 
@@ -11,16 +11,26 @@ from payops.domain.events import Facts as Learned
 from payops.domain.events import FeedPage
 
 from .attempts import apply_attempts
-from .credentials import CredentialFacts, store_proof
+from .calls import CallFacts, CallStats
+from .credentials import CredentialFacts, store_application_proof, store_proof
 from .endpoints import EndpointFacts, replace_endpoints, replace_undelivered
-from .events import EventFacts, apply_events, apply_refunds, quarantine
+from .events import EventFacts, apply_events, quarantine
 from .feeds import FeedFacts, FeedState, record_page
+from .objects import (
+    ObjectFacts,
+    apply_disputes,
+    apply_invoices,
+    apply_payouts,
+    apply_refunds,
+    apply_subscriptions,
+)
 from .rates import FirstAttempt, RateFacts, Slice, Window
+from .states import StateFacts, store_state
 
 if TYPE_CHECKING:
     from .store import Store
 
-__all__ = ["Applied", "Facts", "FeedState", "FirstAttempt", "Slice", "Window"]
+__all__ = ["Applied", "CallStats", "Facts", "FeedState", "FirstAttempt", "Slice", "Window"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,9 +42,18 @@ class Applied:
     new_events: int = 0
     wrong_mode: int = 0
     """Events of the other mode, quarantined for the first time."""
+    new_objects: int = 0
+    """Refunds, subscriptions, invoices, disputes and payouts not known before."""
+
+    @property
+    def new(self) -> int:
+        """What was not known before: events where the page lists events, else what it tells of directly."""
+        return self.new_events or self.new_attempts + self.new_objects
 
 
-class Facts(FeedFacts, RateFacts, EventFacts, EndpointFacts, CredentialFacts):
+class Facts(
+    FeedFacts, RateFacts, EventFacts, ObjectFacts, EndpointFacts, CredentialFacts, StateFacts, CallFacts
+):
     """Applies pages and deliveries whole or not at all, and answers for signals and screen.
 
     Every answer a tick needs comes from rollups or from indexes that hold only the exceptions.
@@ -53,7 +72,11 @@ class Facts(FeedFacts, RateFacts, EventFacts, EndpointFacts, CredentialFacts):
                 replace_undelivered(db, account, page.undelivered, now)
             if page.proof is not None:
                 store_proof(db, page.proof)
-            record_page(db, account, page, applied.new_attempts + applied.new_events, now)
+            if page.application_proof is not None:
+                store_application_proof(db, page.application_proof)
+            if page.account_state is not None:
+                store_state(db, account, page.account_state)
+            record_page(db, account, page, applied.new, now)
         return applied
 
     def apply_facts(self, account: str, facts: Learned, now: datetime) -> Applied:
@@ -64,7 +87,12 @@ class Facts(FeedFacts, RateFacts, EventFacts, EndpointFacts, CredentialFacts):
 
 def _apply(db: sqlite3.Connection, account: str, facts: Learned, now: datetime) -> Applied:
     new, changed = apply_attempts(db, account, facts.attempts)
-    apply_refunds(db, account, facts.refunds)
-    return Applied(
-        new, changed, apply_events(db, account, facts.events), quarantine(db, account, facts.wrong_mode, now)
+    objects = (
+        apply_refunds(db, account, facts.refunds)
+        + apply_subscriptions(db, account, facts.subscriptions)
+        + apply_invoices(db, account, facts.invoices)
+        + apply_disputes(db, account, facts.disputes)
+        + apply_payouts(db, account, facts.payouts)
     )
+    events = apply_events(db, account, facts.events)
+    return Applied(new, changed, events, quarantine(db, account, facts.wrong_mode, now), objects)

@@ -17,8 +17,6 @@ from .rows import at, epoch
 if TYPE_CHECKING:
     from .store import Store
 
-_DAY_S = 86400
-
 
 @dataclass(frozen=True, slots=True)
 class FeedState:
@@ -59,7 +57,7 @@ class FeedFacts:
         return [_state(row) for row in rows]
 
     def feed_error(self, account: str, feed: str, error: ProviderError, now: datetime) -> None:
-        """Record a failed poll: cursor and data stay, the failure is counted and so is its request."""
+        """Record a failed poll: cursor and data stay, the failure is counted and so is one request of the feed."""
         with self._store.write() as db:
             db.execute(
                 "INSERT INTO feeds (account, feed, tried_at, requests, failures,"
@@ -80,21 +78,6 @@ class FeedFacts:
                     error.request_id,
                 ),
             )
-            _add_reads(db, account, 1, now)
-
-    def reads_since(self, account: str, since: datetime) -> int:
-        """Requests payops made to the account's API on the UTC day of `since` and after it."""
-        with self._store.read() as db:
-            row = db.execute(
-                "SELECT COALESCE(SUM(requests), 0) AS n FROM reads WHERE account = ? AND day >= ?",
-                (account, _day(since)),
-            ).fetchone()
-        return int(row["n"])
-
-    def add_reads(self, account: str, requests: int, now: datetime) -> None:
-        """Count requests made outside a feed (read-backs, probes)."""
-        with self._store.write() as db:
-            _add_reads(db, account, requests, now)
 
 
 def record_page(db: sqlite3.Connection, account: str, page: FeedPage, new: int, now: datetime) -> None:
@@ -121,19 +104,6 @@ def record_page(db: sqlite3.Connection, account: str, page: FeedPage, new: int, 
             int(page.more),
         ),
     )
-    _add_reads(db, account, page.requests, now)
-
-
-def _add_reads(db: sqlite3.Connection, account: str, requests: int, now: datetime) -> None:
-    db.execute(
-        "INSERT INTO reads (account, day, requests) VALUES (?, ?, ?)"
-        " ON CONFLICT (account, day) DO UPDATE SET requests = reads.requests + excluded.requests",
-        (account, _day(now), requests),
-    )
-
-
-def _day(when: datetime) -> int:
-    return to_epoch(when) // _DAY_S
 
 
 def _state(row: sqlite3.Row) -> FeedState:

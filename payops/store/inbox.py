@@ -236,6 +236,13 @@ class Inbox:
             ).fetchall()
         return [(row["kind"], row["reason"], row["n"]) for row in rows]
 
+    def refusals(self, account: str, since: datetime) -> dict[str, int]:
+        """Deliveries refused in the minute of `since` and after, by kind (`signature`, `mode`, …)."""
+        counted: dict[str, int] = {}
+        for kind, _, count in self.refused_since(account, since):
+            counted[kind] = counted.get(kind, 0) + count
+        return counted
+
 
 def _receive(db: sqlite3.Connection, event: tuple[object, ...], body: str, delivery: Delivery) -> bool:
     received = to_epoch(delivery.received_at)

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from payops.domain.errors import ProviderError
-from payops.domain.events import CredentialProof, Endpoint, Facts, FeedPage, WebhookEvent
+from payops.domain.events import ApiCall, CredentialProof, Endpoint, Facts, FeedPage, WebhookEvent
 from payops.domain.money import Money
 from payops.domain.payments import Attempt, Refund
 from payops.store import Slice, Store, Window
@@ -91,12 +91,19 @@ def test_first_poll_that_fails_is_a_feed_too(store: Store, now: datetime):
     assert (feed.failures, feed.ok_at, feed.tried_at) == (1, None, now)
 
 
-def test_reads_are_counted_per_day(store: Store, now: datetime):
-    store.facts.apply_page(ACCOUNT, page(requests=3), now - timedelta(days=2))
-    store.facts.apply_page(ACCOUNT, page(requests=2), now)
-    store.facts.add_reads(ACCOUNT, 4, now)
-    assert store.facts.reads_since(ACCOUNT, now) == 6
-    assert store.facts.reads_since(ACCOUNT, now - timedelta(days=30)) == 9
+def call(bucket: str | None = None, taken_ms: int = 100, provider_at: datetime | None = None) -> ApiCall:
+    return ApiCall("/v1/events", taken_ms, bucket, None if bucket == "network" else 200, provider_at)
+
+
+def test_requests_are_counted_by_the_hour_for_a_month_and_a_day(store: Store, now: datetime):
+    store.facts.record_calls(ACCOUNT, (call(),) * 5, now - timedelta(days=32))
+    store.facts.record_calls(ACCOUNT, (call(),) * 3, now - timedelta(days=2))
+    store.facts.record_calls(ACCOUNT, (call(),) * 2, now)
+    store.facts.record_calls("other", (call(),) * 9, now)
+    assert store.facts.reads_since(ACCOUNT, now) == 2
+    assert store.facts.reads_since(ACCOUNT, now - timedelta(days=40)) == 5
+    assert store.facts.first_call_at(ACCOUNT, now - timedelta(days=30)) == now - timedelta(days=2)
+    assert store.facts.first_call_at("nobody", now) is None
 
 
 def test_windows_count_to_the_second_at_any_second_of_the_minute(store: Store, now: datetime):

@@ -9,9 +9,12 @@ from __future__ import annotations
 import sqlite3
 from datetime import datetime
 
-from . import first
+from . import first, second
 
-HISTORY: tuple[tuple[str, tuple[str, ...]], ...] = (("0001_first", first.STATEMENTS),)
+HISTORY: tuple[tuple[str, tuple[str, ...]], ...] = (
+    ("0001_first", first.STATEMENTS),
+    ("0002_second", second.STATEMENTS),
+)
 CURRENT = len(HISTORY)
 APPLICATION_ID = 0x7061796F
 """`payo`: marks a SQLite file as ours."""
