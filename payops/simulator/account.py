@@ -86,12 +86,14 @@ class Account(ABC):
                 self.customers.add(Customer(buyer.customer, buyer.created_ms, buyer))
         self.endpoints: Log[Endpoint] = Log()
         for endpoint in options.all_endpoints:
+            url = public_url(public_base, name, endpoint.name)
             self.endpoints.add(
                 Endpoint(
                     id=self.endpoint_id(endpoint.name),
                     at_ms=self.opened_ms,
                     name=endpoint.name,
-                    url=public_url(public_base, name, endpoint.name),
+                    url=url,
+                    home=url,
                     own=endpoint.name == OWN_ENDPOINT,
                     secret=self.endpoint_secret(endpoint.name),
                     enabled_events=EVENT_TYPES[self.provider],

@@ -49,7 +49,8 @@ class Deliveries:
     """The ledger of one account. An event made while an endpoint is off is never owed to it.
 
     When a try is due, the endpoint as it is then decides: switched off, the event's tries stop for good;
-    behind a closed edge, the try fails; an application's endpoint takes it; payops's own waits in the outbox.
+    behind a closed edge, the try fails; an application's endpoint takes it where that is; payops's own waits in the
+    outbox, to be sent to its URL whatever is there.
     """
 
     def __init__(self, agenda: Agenda, waits_ms: tuple[int, ...], faults: Faults) -> None:
@@ -59,18 +60,20 @@ class Deliveries:
         self.tries: dict[str, list[Try]] = {}
         """What became of each event's tries, by event id, oldest first."""
         self._outbox: dict[tuple[str, str, int], Send] = {}
+        self.taken_ms: dict[str, int] = {}
+        """When an endpoint last took an event of its own mode, by endpoint id."""
         self.undelivered: dict[str, Event] = {}
         """Events not answered by every endpoint that should have them, oldest first."""
 
     def owe(self, event: Event, endpoints: list[Endpoint]) -> None:
         """An event was made: plan its first try at every endpoint that is on and wants it."""
         wanted = [e for e in endpoints if e.enabled and e.wants(event.type)]
-        event.waiting = tuple(e for e in wanted if not self._faults.loses(e))
+        event.waiting = tuple(e for e in wanted if not self._faults.loses(event, e))
         if not event.waiting:
             return
         self.undelivered[event.id] = event
         for endpoint in event.waiting:
-            for late_ms in self._faults.first_try_ms(endpoint):
+            for late_ms in self._faults.first_try_ms(event, endpoint):
                 due_ms = event.at_ms + _FIRST_TRY_MS + late_ms
                 self._agenda.plan(due_ms, self._due, Send(event, endpoint, due_ms))
 
@@ -81,7 +84,8 @@ class Deliveries:
     def _due(self, at_ms: int, send: Send) -> None:
         if not send.endpoint.enabled:
             return
-        if self._faults.closed(send.endpoint) or (not send.manual and self._faults.fails(send.endpoint)):
+        by_chance = not send.manual and self._faults.fails(send.event, send.endpoint)
+        if by_chance or self._faults.closed(send.endpoint) or _nowhere(send.endpoint):
             self.failed(send, at_ms)
         elif send.endpoint.own:
             self._outbox[send.key] = send
@@ -101,6 +105,8 @@ class Deliveries:
         self._note(send, send.due_ms, ok=True)
         send.endpoint.received.add(send.event.id)
         event = send.event
+        if not event.test:
+            self.taken_ms[send.endpoint.id] = self._agenda.now_ms
         event.waiting = tuple(e for e in event.waiting if e is not send.endpoint)
         if not event.waiting:
             self.undelivered.pop(event.id, None)
@@ -121,3 +127,8 @@ class Deliveries:
         """When the next try is due, whatever becomes of it; None = nothing is owed."""
         waiting = [send.due_ms for send in self._outbox.values()]
         return min((*waiting, *self._agenda.planned(self._due)), default=None)
+
+
+def _nowhere(endpoint: Endpoint) -> bool:
+    """The application that is meant does not answer at the URL."""
+    return not endpoint.own and endpoint.url != endpoint.home

@@ -10,15 +10,18 @@ from typing import TYPE_CHECKING
 
 from . import mishaps
 from .cards import Buyer
-from .ids import stream
+from .ids import share
 from .keys import Key
-from .objects import Endpoint
+from .objects import Endpoint, Event
 from .scenario_model import Fault
 
 if TYPE_CHECKING:
     from .account import Account
 
 _MOST_LATE_MS = 90_000
+_FAILING_SHARE = 0.5
+"""Of the deliveries, while retries are off."""
+_MOVED = "-before-the-move"
 
 
 class Faults:
@@ -29,7 +32,6 @@ class Faults:
         self._endpoints = endpoints
         self._on: list[Fault] = []
         self._keys: dict[int, Key] = {}
-        self._luck = stream(account.seed, f"{account.name}/faults")
 
     def begin(self, at_ms: int, fault: Fault) -> None:
         self._on.append(fault)
@@ -41,7 +43,7 @@ class Faults:
             mishap(self._account, at_ms, fault)
 
     def end(self, at_ms: int, fault: Fault) -> None:
-        self._on.remove(fault)
+        self._on = [each for each in self._on if each is not fault]
         change = _END.get(fault.kind)
         if change is not None:
             change(self, fault)
@@ -49,6 +51,10 @@ class Faults:
     def now(self, kind: str) -> Fault | None:
         """The first fault of a kind that holds now."""
         return next((fault for fault in self._on if fault.kind == kind), None)
+
+    def holds(self, fault: Fault) -> bool:
+        """Whether this very fault has begun and not ended."""
+        return any(each is fault for each in self._on)
 
     # What the checkout meets.
 
@@ -61,8 +67,17 @@ class Faults:
 
     @property
     def silent(self) -> bool:
-        """Nobody can pay: no attempt reaches the provider."""
-        return self.now("traffic_silence") is not None or self.now("provider_outage") is not None
+        """Nobody can pay: no attempt is made, or the provider takes none and keeps no trace of it."""
+        return (
+            self.now("traffic_silence") is not None
+            or self.now("provider_outage") is not None
+            or not self._account.charges_enabled
+        )
+
+    @property
+    def halted(self) -> bool:
+        """The provider itself does nothing: it collects no renewal and gives nothing back."""
+        return self.now("provider_outage") is not None or not self._account.charges_enabled
 
     # What deliveries meet.
 
@@ -74,23 +89,26 @@ class Faults:
         """Whether a failed delivery is tried again."""
         return not self._endpoint_fault("webhook_retry_disabled", endpoint)
 
-    def fails(self, endpoint: Endpoint) -> bool:
+    def fails(self, event: Event, endpoint: Endpoint) -> bool:
         """Whether this try does not get through, by chance, while retries are off."""
-        return not self.retries(endpoint) and self._luck.random() < 0.5
+        return not self.retries(endpoint) and self._luck("failed", event, endpoint) < _FAILING_SHARE
 
-    def loses(self, endpoint: Endpoint) -> bool:
+    def loses(self, event: Event, endpoint: Endpoint) -> bool:
         """Whether an event just made is never sent, and shown as if it had been."""
         fault = self._endpoint_fault("events_lost", endpoint)
-        return fault is not None and self._luck.random() < fault.share
+        return fault is not None and self._luck("lost", event, endpoint) < fault.share
 
-    def first_try_ms(self, endpoint: Endpoint) -> tuple[int, ...]:
+    def first_try_ms(self, event: Event, endpoint: Endpoint) -> tuple[int, ...]:
         """How much later than usual the first tries of an event go out: one number for each."""
         if not self._on:
             return (0,)
         late = 0
         if self._endpoint_fault("events_out_of_order", endpoint):
-            late = int(self._luck.random() * _MOST_LATE_MS)
+            late = int(self._luck("late", event, endpoint) * _MOST_LATE_MS)
         return (late, late + 2_000) if self._endpoint_fault("events_duplicated", endpoint) else (late,)
+
+    def _luck(self, what: str, event: Event, endpoint: Endpoint) -> float:
+        return share(self._account.seed, f"{self._account.name}/{what}/{event.id}/{endpoint.name}")
 
     def _endpoint_fault(self, kind: str, endpoint: Endpoint) -> Fault | None:
         return next((f for f in self._on if f.kind == kind and f.endpoint == endpoint.name), None)
@@ -124,18 +142,19 @@ class Faults:
     # Changes of the provider's state.
 
     def _disable(self, fault: Fault) -> None:
-        self._endpoints[fault.endpoint].enabled = False
+        endpoint = self._endpoints[fault.endpoint]
+        endpoint.enabled, endpoint.disabled_by_user = False, False
 
     def _enable(self, fault: Fault) -> None:
         self._endpoints[fault.endpoint].enabled = True
 
     def _misdirect(self, fault: Fault) -> None:
         endpoint = self._endpoints[fault.endpoint]
-        endpoint.url += "-before-the-move"
+        endpoint.url += _MOVED
 
     def _redirect(self, fault: Fault) -> None:
         endpoint = self._endpoints[fault.endpoint]
-        endpoint.url = endpoint.url.removesuffix("-before-the-move")
+        endpoint.url = endpoint.url.removesuffix(_MOVED)
 
     def _unsubscribe(self, fault: Fault) -> None:
         endpoint = self._endpoints[fault.endpoint]

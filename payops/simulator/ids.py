@@ -14,6 +14,12 @@ def stream(seed: int, name: str) -> random.Random:
     return random.Random(f"{seed}/{name}")  # noqa: S311 - a reproducible world, not a secret
 
 
+def share(seed: int, name: str) -> float:
+    """One number in 0..1 for one question: the same whatever else was asked before, and by whom."""
+    digest = blake2b(f"{seed}/{name}".encode(), digest_size=7).digest()
+    return (int.from_bytes(digest, "big") >> 3) / (1 << 53)
+
+
 class Ids:
     """Identifiers as Stripe writes them, the same for the same seed, account and name.
 

@@ -55,7 +55,7 @@ def history(world: World, account: str) -> list[Event]:
     with world.lock:
         entry = world.accounts[account]
         types = frozenset(entry.subscribed_at_start)
-        return [e for e in entry.events.rows if e.at_ms < entry.start_ms and e.type in types]
+        return [e for e in entry.events.rows if e.at_ms < entry.start_ms and e.type in types and not e.test]
 
 
 def doubles(world: World, account: str) -> list[Payment]:
@@ -86,8 +86,8 @@ def _page(account: Account) -> tuple[int, ...]:
 
 def _subscribed(account: Account) -> list[Event]:
     types = frozenset(account.subscribed_at_start)
-    return [e for e in account.events.rows if e.at_ms >= account.start_ms and e.type in types]
+    return [e for e in account.events.rows if e.at_ms >= account.start_ms and e.type in types and not e.test]
 
 
 def _taken(payment: Payment) -> int:
-    return sum(charge.decline is None for charge in payment.charges)
+    return sum(charge.decline is None and charge.captured for charge in payment.charges)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from .objects import Charge, Dispute, Payout, Refund, Subscription
+from .objects import Charge, Dispute, Endpoint, Payout, Refund, Subscription
 from .scenario_model import Fault
 
 if TYPE_CHECKING:
@@ -50,13 +50,15 @@ def _one_stray(at_ms: int, account: Account) -> None:
 
 
 def _wrong_mode(account: Account, at_ms: int, fault: Fault) -> None:
-    """The stored secret opens the other mode's events: they arrive, and verify."""
-    _trickle(at_ms, (account, fault))
+    """The stored secret opens the other mode's events: they arrive, and verify, until the right one is in its place."""
+    endpoint = next(each for each in account.endpoints.rows if each.name == fault.endpoint)
+    _trickle(at_ms, (account, fault, endpoint, at_ms))
 
 
-def _trickle(at_ms: int, what: tuple[Account, Fault]) -> None:
-    account, fault = what
-    if account.faults.now(fault.kind) is fault:
+def _trickle(at_ms: int, what: tuple[Account, Fault, Endpoint, int]) -> None:
+    account, fault, endpoint, began_ms = what
+    mended = account.deliveries.taken_ms.get(endpoint.id, began_ms) > began_ms
+    if account.faults.holds(fault) and not mended:
         account.strayed(at_ms)
         account.agenda.plan(at_ms + _MINUTE_MS, _trickle, what)
 
@@ -68,7 +70,7 @@ def _test_cards(account: Account, at_ms: int, fault: Fault) -> None:
 def _try_card(at_ms: int, what: tuple[Account, Fault, int]) -> None:
     """Somebody tries stolen cards, one after the other, with little money."""
     account, fault, number = what
-    if account.faults.now(fault.kind) is not fault:
+    if not account.faults.holds(fault):
         return
     guests = [buyer for buyer in account.buyers if buyer.customer is None]
     buyer = guests[number % len(guests)]

@@ -109,6 +109,8 @@ class Subscription:
     method: bool = True
     changed_ms: int = 0
     payments: list[Payment] = field(default_factory=list)
+    try_ms: int = 0
+    """When the provider tries to collect next."""
 
 
 @dataclass(slots=True, eq=False)
@@ -169,6 +171,10 @@ class Endpoint:
     enabled: bool = True
     description: str | None = None
     metadata: dict[str, str] = field(default_factory=dict)
+    home: str = ""
+    """Where what it is meant for really answers; `url` is what the provider believes."""
+    disabled_by_user: bool = False
+    """Of one that is not `enabled`: whether somebody switched it off, rather than the provider."""
     received: set[str] = field(default_factory=set)
     """Ids of the events it answered with 2xx since the run's start."""
 

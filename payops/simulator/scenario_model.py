@@ -113,7 +113,7 @@ FAULT_PROVIDERS: dict[FaultKind, tuple[Provider, ...]] = {
     "webhook_retry_disabled": ("stripe", "paypal"),
 }
 """Where a kind can happen; a kind that is not listed can happen anywhere."""
-_COUNTS: dict[FaultKind, int] = {
+_COUNTS: dict[str, int] = {
     "subscription_past_due": 12,
     "subscription_missing_payment_method": 12,
     "subscription_invoice_stuck": 3,
@@ -121,6 +121,7 @@ _COUNTS: dict[FaultKind, int] = {
     "refund_stuck": 3,
     "authorization_expiring": 3,
 }
+"""How many objects a kind touches where the scenario does not say; a kind that is not listed touches one."""
 RECEIVER_DOWN_LASTS = timedelta(minutes=10)
 
 _LONGEST = timedelta(days=400)
@@ -235,11 +236,18 @@ class Fault(_Model):
     only: Only = Only()
     share: float = Field(default=0.4, gt=0, le=1)
     """Of payments (rejections) or of events (lost)."""
-    count: int = Field(default=0, ge=0, le=1000)
-    """How many objects it touches; 0 = as many as the kind usually does."""
+    count: int = Field(default=1, ge=1, le=1000)
+    """How many objects it touches; left out, as many as the kind usually does."""
     latency_ms: int = Field(default=6_000, ge=1, le=120_000)
     seconds: int = Field(default=600, ge=-86_400, le=86_400)
     """How far the provider's clock is ahead."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _usual_count(cls, value: object) -> object:
+        if isinstance(value, dict) and value.get("kind") in _COUNTS:
+            return {"count": _COUNTS[value["kind"]], **value}
+        return value
 
     @field_validator("kind", mode="before")
     @classmethod
@@ -263,8 +271,6 @@ class Fault(_Model):
         where = FAULT_PROVIDERS.get(self.kind, PROVIDERS)
         if self.provider not in where:
             raise ValueError(f"{self.kind} cannot happen at {self.provider}, only at {', '.join(where)}")
-        if self.count == 0:
-            object.__setattr__(self, "count", _COUNTS.get(self.kind, 1))
         return self
 
     @property

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from payops.domain.money import minor_digits
 
 from .declines import BLOCKED, Decline
-from .ids import stream
+from .ids import share, stream
 from .objects import Payment, Subscription
 from .scenario_model import ProviderOptions
 
@@ -26,6 +26,8 @@ _REFUND_MS = (10 * _MINUTE_MS, 8 * 60 * _MINUTE_MS)
 _SUBSCRIBERS = 40
 _MONTH_MS = 30 * 24 * 60 * _MINUTE_MS
 _DUNNING_MS = 3 * 24 * 60 * _MINUTE_MS
+_LATER_MS = 10 * _MINUTE_MS
+"""When what the provider cannot do now is tried again."""
 _SPREAD = 0.7
 """Standard deviation of the logarithm of an amount."""
 
@@ -73,14 +75,25 @@ class Traffic:
                 changed_ms=next_ms - _MONTH_MS,
             )
             account.subscriptions.add(subscription)
-            account.agenda.plan(next_ms, self._renewal, subscription)
+            self._collect_at(next_ms, subscription)
+
+    def _collect_at(self, at_ms: int, subscription: Subscription) -> None:
+        subscription.try_ms = at_ms
+        self._account.agenda.plan(at_ms, self._renewal, subscription)
 
     def _renewal(self, at_ms: int, subscription: Subscription) -> None:
-        luck, reason = self._renewals.random(), self._renewals.random()
-        if subscription.status == "canceled":
+        if subscription.status == "canceled" or at_ms != subscription.try_ms:
+            return  # collected, or put off, meanwhile
+        if self._account.faults.halted:
+            self._collect_at(at_ms + _LATER_MS, subscription)
             return
+        account = self._account
+        luck, reason = (
+            share(account.seed, f"{account.name}/{what}/{subscription.id}/{at_ms}")
+            for what in ("luck", "reason")
+        )
         fine = subscription.method and luck < max(self._success, 0.9)
-        self.renew(at_ms, subscription, None if fine else self._account.ordinary_decline(reason))
+        self.renew(at_ms, subscription, None if fine else account.ordinary_decline(reason))
 
     def renew(self, at_ms: int, subscription: Subscription, decline: Decline | None) -> Payment:
         """A subscription's bill is due: one try to collect it."""
@@ -93,13 +106,13 @@ class Traffic:
         if decline is None:
             subscription.status, subscription.failures, subscription.outstanding = "active", 0, 0
             subscription.next_ms = at_ms + _MONTH_MS
-            account.agenda.plan(subscription.next_ms, self._renewal, subscription)
+            self._collect_at(subscription.next_ms, subscription)
             account.subscription_changed(at_ms, subscription, "paid")
         else:
             subscription.failures += 1
             subscription.outstanding = subscription.amount
             subscription.status = "past_due"
-            account.agenda.plan(at_ms + _DUNNING_MS, self._renewal, subscription)
+            self._collect_at(at_ms + _DUNNING_MS, subscription)
             account.subscription_changed(at_ms, subscription, "failed")
         return payment
 
@@ -120,12 +133,12 @@ class Traffic:
             at_ms, buyer, max(50, round(amount * 10 ** minor_digits(buyer.currency)))
         )
         if self._beside:
-            payment.metadata.update(self._beside.pop())
+            payment.metadata.update(self._beside.pop(0))
         self._try(at_ms, payment, self._success, luck, reason, again)
         if payment.charges[0].decline is None and wants_back < _REFUND_SHARE:
-            share = wants_back / _REFUND_SHARE
+            how_much = wants_back / _REFUND_SHARE
             after_ms = int(_REFUND_MS[0] + when * (_REFUND_MS[1] - _REFUND_MS[0]))
-            part = amount_part(payment.amount, share / _REFUND_PARTIAL)
+            part = amount_part(payment.amount, how_much / _REFUND_PARTIAL)
             self._account.agenda.plan(at_ms + after_ms, self._ask_back, (payment, part))
 
     def _try(
@@ -145,16 +158,19 @@ class Traffic:
         surge = account.faults.surge(payment.buyer)
         if surge is not None and surge.success_rate <= luck < success:
             return account.decline(surge.decline)
-        if not account.charges_enabled and luck < success:
-            return account.decline(BLOCKED)
         return None if luck < success else account.ordinary_decline(reason)
 
     def _try_again(self, at_ms: int, payment: Payment) -> None:
         draw = self._retries.random
         luck, reason, again = draw(), draw(), draw()
+        if self._account.faults.silent:
+            return
         self._try(at_ms, payment, min(_RETRY_SUCCESS, self._success), luck, reason, again)
 
     def _ask_back(self, at_ms: int, asked: tuple[Payment, int]) -> None:
+        if self._account.faults.halted:
+            self._account.agenda.plan(at_ms + _LATER_MS, self._ask_back, asked)
+            return
         payment, amount = asked
         charge = payment.charges[0]
         left = payment.amount - charge.amount_refunded

@@ -165,14 +165,14 @@ class World:
             for account in self.of(provider):
                 for endpoint in account.endpoints.rows:
                     if not endpoint.own:
-                        endpoint.url = public_url(base, account.name, endpoint.name)
+                        endpoint.url = endpoint.home = public_url(base, account.name, endpoint.name)
 
     def _behind(self, provider: Provider, path: str) -> list[tuple[Account, Endpoint]]:
-        """The endpoints served at a path, whatever the host."""
+        """The endpoints served at a path, whatever the host, and whatever the provider believes of them."""
         wanted = "/" + path.strip("/")
         return [
             (account, endpoint)
             for account in self.of(provider)
             for endpoint in account.endpoints.rows
-            if urlsplit(endpoint.url).path == wanted
+            if urlsplit(endpoint.home).path == wanted
         ]

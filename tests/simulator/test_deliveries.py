@@ -163,7 +163,7 @@ def test_edge_is_closed_only_for_the_fault_and_its_path() -> None:
     world.advance(world.start + timedelta(minutes=15))
     assert not world.edge_open("stripe", f"/webhooks/{ACCOUNT}")
     assert not world.edge_open("stripe", f"webhooks/{ACCOUNT}/")
-    assert world.edge_open("healthz")
+    assert world.edge_open("stripe", "healthz")
 
 
 def test_the_application_takes_its_events_whatever_becomes_of_ours() -> None:

@@ -45,7 +45,7 @@ def opened(path: Path, scenario: Scenario = SCENARIO) -> tuple[World, StripeApi]
     if past is None:
         world.recorder = journal.begin(path, world)
     else:
-        journal.replay(past, world, api)
+        journal.replay(past, world, {"stripe": api})
         world.recorder = journal.Journal(path)
     return world, api
 
@@ -211,7 +211,7 @@ def test_killed_simulator_comes_back_with_all_it_had(
     tmp_path: Path, receiver: Receiver, child: Callable[[], tuple[subprocess.Popen[str], str]]
 ) -> None:
     process, url = child()
-    key = config.resolve_secret(f"file:payops.secrets/{ACCOUNT}.key", tmp_path)
+    key = config.resolve_secret(f"file:payops.secrets/{ACCOUNT}.api-key", tmp_path)
     client = sdk(url, key)
     ours = client.v1.webhook_endpoints.list().data[0]
     client.v1.webhook_endpoints.update(ours.id, {"description": "before the kill"})
@@ -269,7 +269,7 @@ def test_written_configuration_is_valid_and_private(tmp_path: Path, receiver: Re
     assert fallback.api_key is not None
     assert config.resolve_secret(fallback.api_key, tmp_path) == stored["fallback_credentials"][0]["api_key"]
     assert [(e.name, e.url, e.topology, e.idempotent) for e in account.endpoints] == [
-        ("payops", f"https://stripe.sim/webhooks/{ACCOUNT}", "observer", True)
+        ("payops", f"{receiver.url}/webhooks/{ACCOUNT}", "observer", True)
     ]
     assert [operator.name for operator in settings.operators] == ["demo", "demo2"]
     assert settings.mode == "armed"
@@ -323,7 +323,7 @@ def test_port_in_use_is_one_line_and_leaves_no_files(tmp_path: Path, receiver: R
     with pytest.raises(UsageError, match=rf"port {port} on 127\.0\.0\.1 cannot be used"):
         serve(
             "healthy",
-            port=port,
+            ports=(port,),
             state=tmp_path / "state",
             write_config=tmp_path / "payops.toml",
             ready=lambda urls: None,
