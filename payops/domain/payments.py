@@ -18,6 +18,8 @@ InvoiceStatus = Literal["draft", "open", "paid", "uncollectible", "void"]
 DisputeStatus = Literal["needs_response", "under_review", "accepted", "won", "lost", "expired", "closed"]
 PayoutStatus = Literal["pending", "in_transit", "paid", "failed", "canceled"]
 PROVIDERS: tuple[Provider, ...] = ("stripe", "braintree", "paypal")
+PROVIDER_NAMES: Mapping[Provider, str] = {"stripe": "Stripe", "braintree": "Braintree", "paypal": "PayPal"}
+"""As a person writes them: in titles, handoffs and reports."""
 OTHER_MODE: Mapping[Mode, Mode] = {"live": "test", "test": "live"}
 
 

@@ -14,6 +14,7 @@ from payops.domain.payments import Attempt
 
 from .redaction import redact_text
 from .rows import epoch
+from .streams import COUNTED as COUNTED_FIRST
 
 _COLUMNS = (
     "attempt_id, at, status, changed_at, payment_id, customer, amount_minor, currency,"
@@ -228,17 +229,17 @@ def _rows(found: Iterable[sqlite3.Row]) -> dict[int, sqlite3.Row]:
 
 
 def _roll_up(db: sqlite3.Connection, account: str, minutes: Iterable[int]) -> None:
-    """Count these minutes anew from their first attempts."""
+    """Count these minutes anew from the first attempts that acceptance counts."""
     dirty = json.dumps(sorted(minutes))
     db.execute(
         "DELETE FROM rollup WHERE account = ? AND minute IN (SELECT value FROM json_each(?))",
         (account, dirty),
     )
     db.execute(
-        "INSERT INTO rollup (account, minute, n, succeeded)"
+        "INSERT INTO rollup (account, minute, n, succeeded)"  # noqa: S608
         " SELECT ?1, dirty.value, COUNT(*), SUM(attempts.status = 'succeeded')"
         " FROM json_each(?2) AS dirty CROSS JOIN attempts"
-        " ON attempts.account = ?1 AND attempts.first = 1"
+        f" ON attempts.account = ?1 AND {COUNTED_FIRST}"
         " AND attempts.at >= dirty.value AND attempts.at < dirty.value + 60"
         " GROUP BY dirty.value",
         (account, dirty),

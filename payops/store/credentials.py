@@ -12,6 +12,7 @@ from payops.clock import from_epoch, to_epoch
 from payops.domain.events import CredentialProof
 
 from .redaction import redact_text
+from .switches import set_meta
 
 if TYPE_CHECKING:
     from .audit import Audit
@@ -77,6 +78,22 @@ class CredentialFacts:
                 (account, slot, to_epoch(now)),
             )
             audit.append(db, now, who, "use credential", account, "ok", "payops", {"slot": slot})
+
+    def webhook_slot(self, account: str) -> int | None:
+        """The stored credential webhooks were promoted to be verified with; None = nothing was promoted."""
+        slot = self._store.switches.meta_get(_webhook_slot(account))
+        return None if slot is None else int(slot)
+
+    def set_webhook_slot(self, account: str, slot: int, now: datetime, *, who: str = "payops") -> None:
+        """Verify webhooks with another stored credential from now on; audited."""
+        with self._store.write() as db:
+            set_meta(db, _webhook_slot(account), str(slot))
+            detail = {"slot": slot}
+            self._store.audit.append(db, now, who, "use webhook secret", account, "ok", "payops", detail)
+
+
+def _webhook_slot(account: str) -> str:
+    return f"webhook slot of {account}"
 
 
 def store_proof(db: sqlite3.Connection, proof: CredentialProof) -> None:

@@ -11,6 +11,7 @@ from payops.clock import from_epoch, to_epoch
 from payops.domain.money import Money, totals
 
 from .rows import at
+from .streams import COUNTED, STOPPED
 
 if TYPE_CHECKING:
     from .store import Store
@@ -29,6 +30,8 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class FirstAttempt:
+    """A customer's first attempt that no rule of the merchant's stopped."""
+
     at: datetime
     succeeded: bool
     decline_code: str | None
@@ -89,8 +92,8 @@ class RateFacts:
             ).fetchone()
             for index, (edge, start) in enumerate(zip(edges, whole, strict=True)):
                 part = db.execute(
-                    "SELECT COUNT(*), COALESCE(SUM(status = 'succeeded'), 0) FROM attempts"
-                    " WHERE account = ? AND first = 1 AND at > ? AND at < ?",
+                    "SELECT COUNT(*), COALESCE(SUM(status = 'succeeded'), 0) FROM attempts"  # noqa: S608
+                    f" WHERE account = ? AND {COUNTED} AND at > ? AND at < ?",
                     (account, edge, start),
                 ).fetchone()
                 found.append(Window(row[2 * index] + part[0], row[2 * index + 1] + part[1]))
@@ -110,8 +113,8 @@ class RateFacts:
         """The newest `limit` first attempts at or after `since`, oldest first."""
         with self._store.read() as db:
             rows = db.execute(
-                "SELECT at, status, decline_code, card_brand, country, method, amount_minor, currency,"
-                " customer, payment_id FROM attempts WHERE account = ? AND first = 1 AND at >= ?"
+                "SELECT at, status, decline_code, card_brand, country, method, amount_minor, currency,"  # noqa: S608
+                f" customer, payment_id FROM attempts WHERE account = ? AND {COUNTED} AND at >= ?"
                 " ORDER BY at DESC, attempt_id DESC LIMIT ?",
                 (account, to_epoch(since), limit),
             ).fetchall()
@@ -135,7 +138,7 @@ class RateFacts:
         """Whether each of the newest `limit` first attempts made since then succeeded, oldest first."""
         with self._store.read() as db:
             rows = db.execute(
-                "SELECT status = 'succeeded' FROM attempts WHERE account = ? AND first = 1 AND at >= ?"
+                f"SELECT status = 'succeeded' FROM attempts WHERE account = ? AND {COUNTED} AND at >= ?"  # noqa: S608
                 " ORDER BY at DESC, status DESC LIMIT ?",
                 (account, to_epoch(since), limit),
             ).fetchall()
@@ -145,10 +148,23 @@ class RateFacts:
         """Why first attempts failed at or after `since`, most frequent first; `unknown` where not told."""
         with self._store.read() as db:
             rows = db.execute(
-                "SELECT COALESCE(decline_code, 'unknown') AS code, COUNT(*) AS n FROM attempts"
-                " WHERE account = ? AND first = 1 AND status = 'failed' AND at >= ?"
+                "SELECT COALESCE(decline_code, 'unknown') AS code, COUNT(*) AS n FROM attempts"  # noqa: S608
+                f" WHERE account = ? AND {COUNTED} AND status = 'failed' AND at >= ?"
                 " GROUP BY 1 ORDER BY n DESC, code",
                 (account, to_epoch(since)),
+            ).fetchall()
+        return [(row["code"], row["n"]) for row in rows]
+
+    def stopped(self, account: str, start: datetime, end: datetime) -> list[tuple[str, int]]:
+        """First attempts in [start, end) that the merchant's own rules stopped, by reason, most frequent first.
+
+        They are in none of the other answers here.
+        """
+        with self._store.read() as db:
+            rows = db.execute(
+                "SELECT decline_code AS code, COUNT(*) AS n FROM attempts"  # noqa: S608
+                f" WHERE account = ? AND {STOPPED} AND at >= ? AND at < ? GROUP BY 1 ORDER BY n DESC, code",
+                (account, to_epoch(start), to_epoch(end)),
             ).fetchall()
         return [(row["code"], row["n"]) for row in rows]
 
@@ -159,7 +175,7 @@ class RateFacts:
         with self._store.read() as db:
             rows = db.execute(
                 f"SELECT {column} AS value, COUNT(*) AS n, SUM(status = 'failed') AS failed FROM attempts"  # noqa: S608
-                " WHERE account = ? AND first = 1 AND at >= ? AND at < ?"
+                f" WHERE account = ? AND {COUNTED} AND at >= ? AND at < ?"
                 " GROUP BY 1 ORDER BY failed DESC, n DESC, value",
                 (account, to_epoch(since), to_epoch(until)),
             ).fetchall()
@@ -169,8 +185,8 @@ class RateFacts:
         """What the first attempts that failed at or after `since` were worth, per currency."""
         with self._store.read() as db:
             rows = db.execute(
-                "SELECT currency, SUM(amount_minor) AS amount FROM attempts"
-                " WHERE account = ? AND first = 1 AND status = 'failed' AND at >= ?"
+                "SELECT currency, SUM(amount_minor) AS amount FROM attempts"  # noqa: S608
+                f" WHERE account = ? AND {COUNTED} AND status = 'failed' AND at >= ?"
                 " AND amount_minor IS NOT NULL AND currency IS NOT NULL GROUP BY currency",
                 (account, to_epoch(since)),
             ).fetchall()
