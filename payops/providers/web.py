@@ -8,9 +8,9 @@ from __future__ import annotations
 import re
 import threading
 from collections import deque
-from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any
 
@@ -26,6 +26,8 @@ MAX_BODY = 32 * 1024 * 1024
 ANSWER_S = 10.0
 """In stepped time an answer said to take longer than this did not come."""
 STATED_LATENCY = "X-Simulated-Latency-Ms"
+Judge = Callable[[int, Mapping[str, str], bytes], str | None]
+"""Status, headers and body of an answer → its bucket of `domain.errors`; None = answered as asked."""
 _CHUNK = 64 * 1024
 _MS = re.compile(r"[0-9]{1,9}")
 _MOST_CALLS = 10_000
@@ -44,17 +46,36 @@ class WebAnswer:
     body: bytes
     taken_ms: int
 
+    @property
+    def at(self) -> datetime | None:
+        """The clock of the answer (its Date header), to the second; None where it states none."""
+        return date(self.headers)
+
+
+def by_status(status: int, headers: Mapping[str, str], body: bytes) -> str | None:
+    """The bucket a status alone tells; a decline (402, 422) is an answer as asked."""
+    if status < 400 or status in (402, 422):
+        return None
+    if status >= 500 or status == 408:
+        return "outage"
+    return {401: "auth", 403: "permission", 409: "conflict", 429: "rate_limit"}.get(status, "invalid_request")
+
 
 class Web:
-    """Sends for one account. Thread-safe: every thread has connections of its own."""
+    """Sends for one account. Thread-safe: every thread has connections of its own.
 
-    def __init__(self, patience: Patience, *, use_environment: bool) -> None:
+    `use_environment`: a proxy and certificates named by the environment count; never for loopback. `judge` names
+    the bucket of an answer in the tally, for a provider whose body tells more than its status.
+    """
+
+    def __init__(self, patience: Patience, *, use_environment: bool, judge: Judge = by_status) -> None:
         self._patience = patience
         self._use_environment = use_environment
+        self._judge = judge
         self._own = threading.local()
         self._lock = threading.Lock()
         self._sessions: list[requests.Session] = []
-        self._calls: deque[ApiCall] = deque(maxlen=_MOST_CALLS)
+        self._calls: deque[tuple[ApiCall, float]] = deque(maxlen=_MOST_CALLS)
 
     def send(
         self,
@@ -85,31 +106,41 @@ class Web:
                 taken_ms = self._taken_ms(response.headers, began)
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
             reason = _reason(error, *limits)
-            self._count(ApiCall(resource, round(1000 * (monotonic_s() - began)), "network"))
+            self._count(ApiCall(resource, self._taken_ms({}, began), "network"))
             raise NoAnswer(reason) from error
         status = response.status_code
         if self._patience.stated and taken_ms > 1000 * ANSWER_S:
             self._count(ApiCall(resource, round(1000 * ANSWER_S), "network"))
             raise NoAnswer(f"no complete answer within {ANSWER_S:g} s")
-        at = _date(response.headers.get("Date"))
-        self._count(ApiCall(resource, taken_ms, _bucket(status), status, at))
-        return WebAnswer(status, response.headers, body, taken_ms)
+        answer = WebAnswer(status, response.headers, body, taken_ms)
+        bucket = self._judge(status, answer.headers, body)
+        self._count(ApiCall(resource, taken_ms, bucket, status, answer.at))
+        return answer
 
     def drain(self) -> tuple[ApiCall, ...]:
-        """The calls made since this was last asked."""
+        """The calls made since this was last asked.
+
+        `provider_at` is brought forward by the time since the answer came, so that a call may be asked about late and
+        still be compared with the clock of the one who asks. In stepped time nothing passes meanwhile.
+        """
         calls = []
+        now = monotonic_s()
         while self._calls:
-            calls.append(self._calls.popleft())
+            call, came = self._calls.popleft()
+            if call.provider_at is not None and not self._patience.stated:
+                since = timedelta(seconds=round(now - came))
+                call = replace(call, provider_at=call.provider_at + since)
+            calls.append(call)
         return tuple(calls)
 
     def close(self) -> None:
-        """Drop all connections; a call under way ends with `NoAnswer`."""
+        """Drop idle connections; a call under way ends at its timeout."""
         with self._lock:
             for session in self._sessions:
                 session.close()
 
     def _count(self, call: ApiCall) -> None:
-        self._calls.append(call)
+        self._calls.append((call, monotonic_s()))
 
     def _taken_ms(self, headers: Mapping[str, str], began: float) -> int:
         # Latency is data in stepped time: the simulator says what it would have taken, and nobody waits.
@@ -154,16 +185,9 @@ class Pace:
         self._stopped.set()
 
 
-def _bucket(status: int) -> str | None:
-    """The bucket a status alone tells; a decline (402, 422) is an answer as asked."""
-    if status < 400 or status in (402, 422):
-        return None
-    if status >= 500 or status == 408:
-        return "outage"
-    return {401: "auth", 403: "permission", 409: "conflict", 429: "rate_limit"}.get(status, "invalid_request")
-
-
-def _date(text: str | None) -> datetime | None:
+def date(headers: Mapping[str, str]) -> datetime | None:
+    """The Date header of an answer; None where there is none that can be read."""
+    text = headers.get("Date")
     if not text:
         return None
     try:

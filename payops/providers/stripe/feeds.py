@@ -9,22 +9,27 @@ from typing import Any
 from payops.clock import from_epoch, to_epoch
 from payops.domain.errors import ProviderError
 from payops.domain.event_types import EVENT_TYPES
-from payops.domain.events import Endpoint, FeedPage, WebhookEvent
+from payops.domain.events import AccountState, Endpoint, Facts, FeedPage, WebhookEvent
+from payops.domain.feeds import SIGHT
+from payops.domain.payments import Subscription
 from payops.providers.port import FeedSpec
+from payops.text import safe_line
 
-from . import history, normalise, wire
-from .session import Reader
+from . import billing, errors, history, normalise, wire
+from .session import Reader, Session
 
 _RETRIES_S = 3 * 24 * 3600
 """Stripe retries a live delivery for up to three days: what is older is not pending any more."""
 _UNDELIVERED_PAGES = 20
 _LATEST_S = 2**37
+_WORD = 120
+_MOST_DUE = 50
 
 EVENTS = FeedSpec(
     "events",
     history.HEAD_EVERY_S,
     1,
-    "every charge Stripe made an event for: declines, blocks and failed authentications included",
+    SIGHT["stripe"].sentence,
     history.LAG_S,
 )
 ENDPOINTS = FeedSpec("endpoints", 60, 1, "whether Stripe sends to an endpoint", 0)
@@ -36,7 +41,13 @@ UNDELIVERED = FeedSpec(
     f"at most {_UNDELIVERED_PAGES * history.PAGE}",
     history.LAG_S,
 )
-CREDENTIAL = FeedSpec("credential", 60, 2, "whether Stripe accepts the key, and for which mode", 0)
+CREDENTIAL = FeedSpec("credential", 60, 1, "whether Stripe accepts the key, and for which mode", 0)
+"""The account a key belongs to is asked once for each key."""
+ACCOUNT = FeedSpec(
+    "account", 300, 1, "whether Stripe lets the account take and pay out money, what it wants to know", 0
+)
+_LOOK_CLOSER = 5
+_OWING = ("past_due", "unpaid", "incomplete")
 
 
 def events(reader: Reader, text: str | None, now: datetime) -> FeedPage:
@@ -62,6 +73,7 @@ def events(reader: Reader, text: str | None, now: datetime) -> FeedPage:
     ]
     if not any(each.counts for each in listed):
         reader.require_mode(suspect=bool(listed))
+    _note_version(session, read, found)
     before = history.progress(cursor)
     try:
         if read.gap:
@@ -73,6 +85,7 @@ def events(reader: Reader, text: str | None, now: datetime) -> FeedPage:
             "outage", f"Stripe's event list repeats itself at {error}: reading stopped", answer
         ) from None
     progress = history.progress(cursor)
+    facts = _with_debts(reader, normalise.facts(found, session.account, session.mode), now)
     return FeedPage(
         feed=EVENTS.name,
         read=len(found),
@@ -81,8 +94,41 @@ def events(reader: Reader, text: str | None, now: datetime) -> FeedPage:
         more=bool(cursor.gaps),
         data_as_of=None if cursor.proven is None else from_epoch(cursor.proven),
         request_id=answer.request_id,
-        facts=normalise.facts(found, session.account, session.mode),
+        facts=facts,
         progress=1.0 if progress is None and before is not None else progress,
+    )
+
+
+def account(reader: Reader, text: str | None, now: datetime) -> FeedPage:
+    """What Stripe lets the account do. A key that may not read it leaves that unknown, and says so."""
+    session = reader.session
+    request_id = None
+    state = AccountState(session.account, now)
+    try:
+        found, answer = reader.answered("/v1/account", wire.Account)
+        request_id = answer.request_id
+        wants = found.requirements or wire.Requirements()
+        due = tuple(safe_line(each, limit=_WORD) for each in (wants.currently_due or ())[:_MOST_DUE])
+        reason = safe_line(wants.disabled_reason or "", limit=_WORD) or None
+        state = replace(
+            state,
+            charges_enabled=found.charges_enabled,
+            payouts_enabled=found.payouts_enabled,
+            due=due,
+            reason=reason,
+        )
+    except ProviderError as error:
+        if error.bucket != "permission":
+            raise
+        permission = errors.permission_in(error.message) or "rak_accounts_kyc_basic_read"
+        state = replace(state, reason=f"not told: the key may not read the account ({permission})")
+    return FeedPage(
+        feed=ACCOUNT.name,
+        read=1,
+        requests=reader.requests,
+        data_as_of=now,
+        request_id=request_id,
+        account_state=replace(state, api_version=session.event_version),
     )
 
 
@@ -152,6 +198,38 @@ def undelivered(reader: Reader, text: str | None, now: datetime) -> FeedPage:
         request_id=answer.request_id,
         undelivered=tuple(found.values()),
     )
+
+
+def owing(reader: Reader, subscription_id: str, now: datetime) -> Subscription | None:
+    """A subscription as it is now, with what it owes and whether there is a method to charge."""
+    found, answer = reader.answered(
+        f"/v1/subscriptions/{subscription_id}", wire.Thing, {"expand": ["customer", "latest_invoice"]}
+    )
+    return billing.subscription(found, reader.session.account, min(now, answer.at or now))
+
+
+def _with_debts(reader: Reader, facts: Facts, now: datetime) -> Facts:
+    """The same facts, and of subscriptions that just came to owe what their events do not tell.
+
+    A few at a time: a page of history may hold hundreds. Those left out are read by the look-back.
+    """
+    latest = {each.subscription_id: each for each in sorted(facts.subscriptions, key=lambda s: s.changed_at)}
+    owe = [each for each in latest.values() if each.status in _OWING and each.has_payment_method is None]
+    closer = []
+    for each in sorted(owe, key=lambda s: s.changed_at, reverse=True)[:_LOOK_CLOSER]:
+        try:
+            found = owing(reader, each.subscription_id, now)
+        except ProviderError:
+            break  # what the event says stands
+        if found is not None and found.changed_at >= each.changed_at:
+            closer.append(found)
+    return replace(facts, subscriptions=(*facts.subscriptions, *closer)) if closer else facts
+
+
+def _note_version(session: Session, read: history.Read, found: list[wire.Event]) -> None:
+    """The list renders an event in the version the account had then: that of the newest one is today's."""
+    if not read.gap and found and found[0].api_version:
+        session.event_version = safe_line(found[0].api_version, limit=40)
 
 
 def as_endpoint(found: wire.WebhookEndpoint, account: str) -> Endpoint | None:

@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import UTC, datetime
+from datetime import datetime
+from typing import Any
 
-from payops.clock import from_epoch
 from payops.domain.events import Facts, WebhookEvent
-from payops.domain.payments import Attempt, AttemptStatus, Mode, Refund
+from payops.domain.payments import Mode
 
-from .wire import Card, Event, Reference, Thing
+from . import billing, fields, payments
+from .wire import Event, Thing
 
-_STATUS: dict[str, AttemptStatus] = {"succeeded": "succeeded", "failed": "failed", "pending": "pending"}
-_LATEST = int(datetime(9999, 1, 1, tzinfo=UTC).timestamp())
-_INT64 = 2**63
-_ID_LIMIT = 255
-_WORD_LIMIT = 120
+_READERS: dict[str, tuple[str, Any]] = {
+    "charge": ("attempts", payments.attempt),
+    "refund": ("refunds", payments.refund),
+    "subscription": ("subscriptions", billing.subscription),
+    "invoice": ("invoices", billing.invoice),
+    "dispute": ("disputes", billing.dispute),
+    "payout": ("payouts", billing.payout),
+}
+"""The kind of an object → the field of `Facts` it belongs to, and how it is read."""
+_FAILED_INTENT = "payment_intent.payment_failed"
 
 
 def facts(events: Iterable[Event], account: str, mode: Mode) -> Facts:
@@ -24,10 +30,9 @@ def facts(events: Iterable[Event], account: str, mode: Mode) -> Facts:
     An event without id, type or time cannot be kept and is left out. An event that does not say its mode is
     kept as an event, but its object enters no rate.
     """
-    attempts: list[Attempt] = []
-    refunds: list[Refund] = []
     seen: list[WebhookEvent] = []
     wrong: list[WebhookEvent] = []
+    learned = Learned(account)
     for event in events:
         webhook = webhook_event(event, account)
         if webhook is None:
@@ -39,15 +44,34 @@ def facts(events: Iterable[Event], account: str, mode: Mode) -> Facts:
         thing = event.data.object if event.data else None
         if thing is None or event.livemode is None:
             continue
-        if thing.object == "charge":
-            attempt = _attempt(thing, account, webhook.created_at)
-            if attempt is not None:
-                attempts.append(attempt)
-        elif thing.object == "refund":
-            refund = _refund(thing, account, webhook.created_at)
-            if refund is not None:
-                refunds.append(refund)
-    return Facts(tuple(attempts), tuple(refunds), tuple(seen), tuple(wrong))
+        if webhook.type == _FAILED_INTENT:
+            learned.add(
+                "attempts", payments.without_charge(thing, account, webhook.event_id, webhook.created_at)
+            )
+        else:
+            learned.read(thing, webhook.created_at)
+    return learned.facts(events=tuple(seen), wrong_mode=tuple(wrong))
+
+
+class Learned:
+    """Gathers what objects state, whatever list or event they came in."""
+
+    def __init__(self, account: str) -> None:
+        self._account = account
+        self._values: dict[str, list[Any]] = {}
+
+    def read(self, thing: Thing, changed_at: datetime) -> None:
+        """`changed_at` is Stripe's time of the state the object is in."""
+        reader = _READERS.get(thing.object or "")
+        if reader is not None:
+            self.add(reader[0], reader[1](thing, self._account, changed_at))
+
+    def add(self, kind: str, value: object | None) -> None:
+        if value is not None:
+            self._values.setdefault(kind, []).append(value)
+
+    def facts(self, **more: Any) -> Facts:
+        return Facts(**{kind: tuple(values) for kind, values in self._values.items()}, **more)
 
 
 def is_other_mode(event: Event, mode: Mode) -> bool:
@@ -60,8 +84,8 @@ def is_other_mode(event: Event, mode: Mode) -> bool:
 
 def webhook_event(event: Event, account: str, created: int | None = None) -> WebhookEvent | None:
     """The event without its body; `created` is used where it states no time of its own."""
-    event_id, kind = _id(event.id), _word(event.type)
-    at = _time(event.created) or _time(created)
+    event_id, kind = fields.id_(event.id), fields.word(event.type)
+    at = fields.time(event.created) or fields.time(created)
     if event_id is None or kind is None or at is None:
         return None
     thing = event.data.object if event.data else None
@@ -71,79 +95,8 @@ def webhook_event(event: Event, account: str, created: int | None = None) -> Web
         type=kind,
         created_at=at,
         livemode=event.livemode,
-        object_id=_id(thing.id) if thing else None,
-        amount_minor=_amount(thing.amount) if thing else None,
-        currency=_currency(thing.currency) if thing else None,
-        pending_webhooks=_amount(event.pending_webhooks),
+        object_id=fields.id_(thing.id) if thing else None,
+        amount_minor=fields.amount(thing.amount) if thing else None,
+        currency=fields.currency(thing.currency) if thing else None,
+        pending_webhooks=fields.amount(event.pending_webhooks),
     )
-
-
-def _attempt(charge: Thing, account: str, changed_at: datetime) -> Attempt | None:
-    attempt_id = _id(charge.id)
-    status = _STATUS.get(charge.status or "")
-    amount = _amount(charge.amount)
-    # A zero amount is a verification of the card: nobody wanted to pay.
-    if attempt_id is None or status is None or amount == 0:
-        return None
-    details = charge.payment_method_details
-    card = (details.card or details.card_present if details else None) or Card()
-    decline = None
-    if status == "failed":
-        decline = _word(charge.outcome.reason if charge.outcome else None) or _word(charge.failure_code)
-    return Attempt(
-        account=account,
-        attempt_id=attempt_id,
-        at=_time(charge.created) or changed_at,
-        status=status,
-        changed_at=changed_at,
-        payment_id=_ref(charge.payment_intent),
-        customer=_ref(charge.customer),
-        amount_minor=amount,
-        currency=_currency(charge.currency),
-        decline_code=decline,
-        method=_word(details.type) if details else None,
-        card_brand=_word(card.brand),
-        country=_word(card.country),
-    )
-
-
-def _refund(refund: Thing, account: str, changed_at: datetime) -> Refund | None:
-    refund_id, amount, currency = _id(refund.id), _amount(refund.amount), _currency(refund.currency)
-    if refund_id is None or amount is None or currency is None:
-        return None
-    return Refund(
-        account=account,
-        refund_id=refund_id,
-        payment_id=_ref(refund.payment_intent) or _ref(refund.charge),
-        at=_time(refund.created) or changed_at,
-        status=_word(refund.status) or "unknown",
-        amount_minor=amount,
-        currency=currency,
-        failure_reason=_word(refund.failure_reason),
-    )
-
-
-def _ref(value: str | Reference | None) -> str | None:
-    return _id(value.id if isinstance(value, Reference) else value)
-
-
-def _id(value: str | None) -> str | None:
-    return value if value and len(value) <= _ID_LIMIT else None
-
-
-def _word(value: str | None) -> str | None:
-    return value[:_WORD_LIMIT] if value else None
-
-
-def _amount(value: int | None) -> int | None:
-    return value if value is not None and 0 <= value < _INT64 else None
-
-
-def _currency(value: str | None) -> str | None:
-    if value is None or len(value) != 3 or not value.isascii() or not value.isalpha():
-        return None
-    return value.upper()
-
-
-def _time(value: int | None) -> datetime | None:
-    return from_epoch(value) if value is not None and 0 < value < _LATEST else None

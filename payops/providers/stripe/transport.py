@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -13,10 +14,11 @@ from stripe import _util
 
 from payops.domain.events import ApiCall
 from payops.providers.port import Patience
-from payops.providers.web import NoAnswer, Pace, Web
+from payops.providers.web import NoAnswer, Pace, Web, date
 from payops.text import mask
 
 from . import errors
+from .wire import resource
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +28,8 @@ class Answer:
     status: int
     body: bytes
     request_id: str | None
+    at: datetime | None = None
+    """Stripe's clock when it answered, to the second."""
 
 
 class Transport:
@@ -46,7 +50,9 @@ class Transport:
         base = (api_base or stripe.DEFAULT_API_BASE).rstrip("/")
         self._account = account
         self._host = urlsplit(base).netloc
-        self._web = Web(patience, use_environment=urlsplit(base).scheme == "https")
+        self._web = Web(
+            patience, use_environment=urlsplit(base).scheme == "https", judge=errors.bucket_of_answer
+        )
         self._requestor = stripe.StripeClient(
             "unset",  # every call states its own key
             base_addresses={"api": base},
@@ -78,7 +84,7 @@ class Transport:
         params: Mapping[str, Any] | None,
         options: stripe.RequestOptions,
     ) -> Answer:
-        if not self._pace.wait(f"{method} {_resource(path)}"):
+        if not self._pace.wait(f"{method} {resource(path)}"):
             raise errors.unreachable("payops is closing", account=self._account, host=self._host)
         try:
             body, status, headers = self._requestor.request_raw(
@@ -96,7 +102,7 @@ class Transport:
             raise errors.refused(
                 status, body, headers, account=self._account, hint=mask(key), secret=key
             ) from None
-        return Answer(status, body, headers.get("Request-Id"))
+        return Answer(status, body, headers.get("Request-Id"), date(headers))
 
 
 class _Http(stripe.RequestsClient):
@@ -110,7 +116,7 @@ class _Http(stripe.RequestsClient):
         self, method: str, url: str, headers: Mapping[str, str] | None, post_data: Any = None, **_: Any
     ) -> tuple[bytes, int, Mapping[str, str]]:
         answer = self._web.send(
-            _resource(urlsplit(url).path),
+            resource(urlsplit(url).path),
             method,
             url,
             headers=headers or {},
@@ -118,12 +124,6 @@ class _Http(stripe.RequestsClient):
             verify=stripe.ca_bundle_path,
         )
         return answer.body, answer.status, answer.headers
-
-
-def _resource(path: str) -> str:
-    """`/v1/events/evt_1` → `events`: what calls are paced and counted by."""
-    parts = path.split("/")
-    return "/".join(parts[3:4]) if path.startswith("/v2/core/") else parts[2] if len(parts) > 2 else path
 
 
 def _quieten() -> None:

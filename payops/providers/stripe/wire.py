@@ -17,14 +17,27 @@ class Reference(msgspec.Struct, frozen=True):
     id: str | None = None
 
 
+class Metadata(msgspec.Struct, frozen=True):
+    """The two keys payops reads of what a merchant writes beside an object."""
+
+    order_id: str | None = None
+    payops_attempt: str | None = None
+
+
 class Outcome(msgspec.Struct, frozen=True):
     type: str | None = None
     reason: str | None = None
 
 
+class ThreeDSecure(msgspec.Struct, frozen=True):
+    authentication_flow: str | None = None
+
+
 class Card(msgspec.Struct, frozen=True):
     brand: str | None = None
     country: str | None = None
+    capture_before: int | None = None
+    three_d_secure: ThreeDSecure | None = None
 
 
 class MethodDetails(msgspec.Struct, frozen=True):
@@ -33,8 +46,79 @@ class MethodDetails(msgspec.Struct, frozen=True):
     card_present: Card | None = None
 
 
+class Method(msgspec.Struct, frozen=True):
+    """A payment method inside an error: the same fields as the details of a charge."""
+
+    id: str | None = None
+    type: str | None = None
+    card: Card | None = None
+
+
+class Problem(msgspec.Struct, frozen=True):
+    """Why a payment or a bill could not be made."""
+
+    type: str | None = None
+    code: str | None = None
+    decline_code: str | None = None
+    charge: str | Reference | None = None
+    payment_method: Method | None = None
+
+
+class EvidenceDetails(msgspec.Struct, frozen=True):
+    due_by: int | None = None
+
+
+class Price(msgspec.Struct, frozen=True):
+    unit_amount: int | None = None
+
+
+class Item(msgspec.Struct, frozen=True):
+    price: Price | None = None
+    quantity: int | None = None
+    current_period_end: int | None = None
+
+
+class Items(msgspec.Struct, frozen=True):
+    data: list[Item] = []
+
+
+class SubscriptionDetails(msgspec.Struct, frozen=True):
+    subscription: str | Reference | None = None
+
+
+class Parent(msgspec.Struct, frozen=True):
+    """What a bill was made from."""
+
+    subscription_details: SubscriptionDetails | None = None
+
+
+class InvoiceSettings(msgspec.Struct, frozen=True):
+    default_payment_method: str | Reference | None = None
+
+
+class Customer(msgspec.Struct, frozen=True):
+    """A customer as far as it tells what could be charged."""
+
+    id: str | None = None
+    default_source: str | Reference | None = None
+    invoice_settings: InvoiceSettings | None = None
+
+
+class Bill(msgspec.Struct, frozen=True):
+    """An invoice inside its subscription."""
+
+    id: str | None = None
+    status: str | None = None
+    amount_remaining: int | None = None
+    attempt_count: int | None = None
+
+
+class Paused(msgspec.Struct, frozen=True):
+    behavior: str | None = None
+
+
 class Thing(msgspec.Struct, frozen=True):
-    """A charge, refund, payment intent or anything else an event carries."""
+    """Any object an event or a list carries, by the fields payops reads; `object` says which it is."""
 
     id: str | None = None
     object: str | None = None
@@ -43,13 +127,41 @@ class Thing(msgspec.Struct, frozen=True):
     amount: int | None = None
     currency: str | None = None
     status: str | None = None
-    customer: str | Reference | None = None
+    customer: str | Customer | None = None
+    metadata: Metadata | None = None
+    reason: str | None = None
+    # charges, refunds, disputes, payouts
     payment_intent: str | Reference | None = None
     charge: str | Reference | None = None
+    description: str | None = None
+    captured: bool | None = None
+    disputed: bool | None = None
+    amount_refunded: int | None = None
     failure_code: str | None = None
     failure_reason: str | None = None
     outcome: Outcome | None = None
     payment_method_details: MethodDetails | None = None
+    evidence_details: EvidenceDetails | None = None
+    arrival_date: int | None = None
+    # payment intents
+    last_payment_error: Problem | None = None
+    # invoices
+    amount_due: int | None = None
+    amount_remaining: int | None = None
+    attempt_count: int | None = None
+    next_payment_attempt: int | None = None
+    last_finalization_error: Problem | None = None
+    parent: Parent | None = None
+    subscription: str | Reference | None = None
+    # subscriptions
+    items: Items | None = None
+    current_period_end: int | None = None
+    latest_invoice: str | Bill | None = None
+    cancel_at: int | None = None
+    cancel_at_period_end: bool | None = None
+    pause_collection: Paused | None = None
+    default_payment_method: str | Reference | None = None
+    default_source: str | Reference | None = None
 
 
 class EventData(msgspec.Struct, frozen=True):
@@ -62,6 +174,7 @@ class Event(msgspec.Struct, frozen=True):
     created: int | None = None
     livemode: bool | None = None
     pending_webhooks: int | None = None
+    api_version: str | None = None
     data: EventData | None = None
 
 
@@ -92,12 +205,30 @@ class Balance(msgspec.Struct, frozen=True):
     livemode: bool | None = None
 
 
+class Requirements(msgspec.Struct, frozen=True):
+    currently_due: list[str] | None = None
+    disabled_reason: str | None = None
+
+
 class Account(msgspec.Struct, frozen=True):
     id: str | None = None
+    charges_enabled: bool | None = None
+    payouts_enabled: bool | None = None
+    requirements: Requirements | None = None
 
 
 class _Page(msgspec.Struct, frozen=True):
     data: list[msgspec.Raw]
+    has_more: bool = False
+
+
+class _Events(msgspec.Struct, frozen=True):
+    data: list[Event]
+    has_more: bool = False
+
+
+class _Things(msgspec.Struct, frozen=True):
+    data: list[Thing]
     has_more: bool = False
 
 
@@ -107,6 +238,10 @@ class Unreadable(ValueError):
 
 T = TypeVar("T", bound=msgspec.Struct)
 _page = msgspec.json.Decoder(_Page)
+_pages: dict[type[msgspec.Struct], msgspec.json.Decoder[Any]] = {
+    Event: msgspec.json.Decoder(_Events),
+    Thing: msgspec.json.Decoder(_Things),
+}
 _decoders: dict[type[msgspec.Struct], msgspec.json.Decoder[Any]] = {}
 
 
@@ -125,6 +260,13 @@ def one(body: bytes, kind: type[T]) -> T:
 
 def page(body: bytes, kind: type[T]) -> tuple[list[T], bool]:
     """The objects of a list answer and whether there are more; `Unreadable` when it is no list."""
+    whole = _pages.get(kind)
+    if whole is not None:
+        try:
+            fine = whole.decode(body)
+            return fine.data, fine.has_more
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            pass  # one of its objects is odd, or all of it: looked at one by one
     try:
         envelope = _page.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -136,6 +278,12 @@ def page(body: bytes, kind: type[T]) -> tuple[list[T], bool]:
         except Unreadable:
             continue
     return found, envelope.has_more
+
+
+def resource(path: str) -> str:
+    """`/v1/events/evt_1` → `events`: what calls are paced, counted and permitted by."""
+    parts = path.split("/")
+    return "/".join(parts[3:4]) if path.startswith("/v2/core/") else parts[2] if len(parts) > 2 else path
 
 
 def parse(body: bytes) -> dict[str, Any]:
