@@ -9,6 +9,7 @@ from payops.config import AccountSettings, Settings
 from payops.domain.gaps import amounts
 from payops.domain.handoffs import Draft
 from payops.domain.incidents import FixAttempt, Handoff, Incident, Value
+from payops.domain.payments import PROVIDER_NAMES
 from payops.domain.plans import plan_of
 from payops.domain.policy import DEFAULT_ACK, Policy, Step, parse_policy, route
 from payops.domain.roles import LEVEL_NAMES
@@ -29,7 +30,6 @@ ASKS = {
     "platform": "What does payops need to watch and act again?",
 }
 """What Level 2 is asked by challenge when the rule asks nothing of its own."""
-PROVIDERS = {"stripe": "Stripe", "braintree": "Braintree", "paypal": "PayPal"}
 
 
 def next_level(incident: Incident, handoffs: Sequence[Handoff]) -> int:
@@ -118,7 +118,7 @@ def gateway(
 ) -> str:
     """Provider, endpoint, credential, error codes and request ids: what the provider's support asks for."""
     parts = [
-        f"{PROVIDERS.get(incident.provider, incident.provider)} account {incident.account} ({incident.mode})"
+        f"{PROVIDER_NAMES[incident.provider]} account {incident.account} ({incident.mode})"
     ]
     parts += _endpoint(store, incident, account)
     parts.append(_credential(store, incident))

@@ -16,8 +16,9 @@ from payops.domain.plans import plan_of
 from payops.store import FirstAttempt, Store
 
 from .onset import onset
+from .rows import OURS, RECEIVER
 from .success import baseline
-from .webhooks import GRACE, OURS, RECEIVER
+from .webhooks import GRACE
 from .words import be, per_cent, plural
 
 MOST = 5_000

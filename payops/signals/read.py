@@ -2,29 +2,38 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 
-from payops.config import Settings
+from payops.config import AccountSettings, EndpointSettings, Settings
 from payops.store import Store
 
-from . import credentials, success, webhooks
-from .schema import SignalSet
+from . import account, calls, credentials, mode, rejections, signatures, success, webhooks
+from .schema import SignalRow, SignalSet
+
+_OF_ACCOUNTS: dict[str, Callable[[Store, AccountSettings, datetime], SignalRow]] = {
+    "success": success.row,
+    "rejections": rejections.row,
+    "credentials": credentials.row,
+    "permissions": credentials.permissions_row,
+    "mode": mode.row,
+    "calls": calls.row,
+    "account": account.row,
+}
+_OF_ENDPOINTS: dict[str, Callable[[Store, AccountSettings, EndpointSettings, datetime], SignalRow]] = {
+    "endpoints": webhooks.endpoint_row,
+    "webhooks": webhooks.webhook_row,
+    "webhook_signatures": signatures.row,
+}
 
 
 def read(store: Store, settings: Settings, now: datetime) -> SignalSet:
     """Source name → its rows, in the order of the configuration."""
-    return {
-        "success": tuple(success.row(store, account, now) for account in settings.accounts),
-        "endpoints": tuple(
-            webhooks.endpoint_row(store, account, endpoint, now)
-            for account in settings.accounts
-            for endpoint in account.endpoints
-        ),
-        "webhooks": tuple(
-            webhooks.webhook_row(store, account, endpoint, now)
-            for account in settings.accounts
-            for endpoint in account.endpoints
-        ),
-        "credentials": tuple(credentials.row(store, account, now) for account in settings.accounts),
-        "mode": tuple(credentials.mode_row(store, account, now) for account in settings.accounts),
+    of_accounts = {
+        name: tuple(row(store, each, now) for each in settings.accounts) for name, row in _OF_ACCOUNTS.items()
     }
+    of_endpoints = {
+        name: tuple(row(store, each, known, now) for each in settings.accounts for known in each.endpoints)
+        for name, row in _OF_ENDPOINTS.items()
+    }
+    return of_accounts | of_endpoints

@@ -1,13 +1,31 @@
-"""Finding the row of a signal that speaks of an incident."""
+"""The labels of a signal's rows, and finding the row that speaks of an incident."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
+from payops.config import AccountSettings, EndpointSettings
 from payops.domain.incidents import Value
 
 from .schema import SOURCES, SignalRow, SignalSet
+
+RECEIVER = "receiver"
+"""A label that incidents keep: who receives what is sent to the endpoint, `payops` or its `application`."""
+OURS = "payops"
+
+
+def account_labels(account: AccountSettings) -> dict[str, str]:
+    return {"account": account.name, "provider": account.provider, "mode": account.mode}
+
+
+def endpoint_labels(account: AccountSettings, endpoint: EndpointSettings) -> dict[str, str]:
+    return {
+        **account_labels(account),
+        "endpoint": endpoint.name,
+        "topology": endpoint.topology,
+        RECEIVER: OURS if account.receives(endpoint) else "application",
+    }
 
 
 def row_for(signals: SignalSet, source: str, labels: Mapping[str, str]) -> SignalRow | None:
@@ -26,3 +44,8 @@ def known_values(row: SignalRow | None, source: str, now: datetime) -> Mapping[s
     if now - row.as_of > timedelta(seconds=known.stale_after_s):
         return {}
     return row.values
+
+
+def age_s(at: datetime | None, now: datetime) -> int | None:
+    """Whole seconds since then; None where that is not known."""
+    return None if at is None else max(0, int((now - at).total_seconds()))

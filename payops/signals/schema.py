@@ -3,141 +3,246 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import datetime
-from typing import Literal
 
-from payops.domain.incidents import Value
+from .fields import Field, FieldType, SignalRow, SignalSet, Source
 
-FieldType = Literal["bool", "int", "double", "string"]
+__all__ = ["ESCALATION_FIELDS", "SOURCES", "Field", "FieldType", "SignalRow", "SignalSet", "Source"]
 
+_ACCOUNT = ("account",)
+_ENDPOINT = ("account", "endpoint")
+_OF_ACCOUNT = ("account", "provider", "mode")
+_OF_ENDPOINT = (*_OF_ACCOUNT, "endpoint", "topology")
+_RECEIVER = ("receiver",)
+_LIMIT_S = 900
 
-@dataclass(frozen=True, slots=True)
-class Field:
-    type: FieldType
-    meaning: str
+_PAYMENTS = (
+    Source(
+        "success",
+        "Acceptance: customers' first attempts that became authorized, of all of them, per account. Unknown "
+        "where the provider hides declines; what a merchant's own rules stopped is in `rejections`.",
+        _ACCOUNT,
+        _OF_ACCOUNT,
+        {
+            "n_5m": Field(
+                "int", "first attempts in the last 5 minutes; completions alone where declines are hidden"
+            ),
+            "rate_5m": Field("double", "their acceptance, 0..1"),
+            "n_15m": Field("int", "the same in the last 15 minutes"),
+            "rate_15m": Field("double", "their acceptance, 0..1"),
+            "n_1h": Field("int", "the same in the last hour"),
+            "rate_1h": Field("double", "their acceptance, 0..1"),
+            "n_baseline": Field(
+                "int",
+                "the same in the 24 hours before the judged ones (the last 2 hours, less while history is short)",
+            ),
+            "expected": Field(
+                "double", "acceptance expected from the baseline, its lower bound while history is short"
+            ),
+            "evidence": Field(
+                "double",
+                "of a drop: 1.0 is one false alarm in 30 days at this volume, given the baseline",
+            ),
+            "lost_1h": Field("double", "payments failed in the last hour beyond those expected"),
+        },
+        _LIMIT_S,
+    ),
+    Source(
+        "rejections",
+        "First attempts that the merchant's own rules at the provider stopped before an issuer was asked.",
+        _ACCOUNT,
+        _OF_ACCOUNT,
+        {
+            "n_15m": Field("int", "first attempts in the last 15 minutes, the stopped ones included"),
+            "rejected_15m": Field("int", "how many of them were stopped"),
+            "share_15m": Field("double", "their share, 0..1"),
+            "n_usual": Field("int", "first attempts in the baseline, as for acceptance"),
+            "usual": Field("double", "the usual share, 0..1; unknown while history is short"),
+            "usual_upper": Field("double", "the upper end of its 95 % interval"),
+            "reason": Field("string", "why most of them were stopped, empty when none was"),
+            "rejected_1h": Field("int", "how many were stopped in the last hour"),
+        },
+        _LIMIT_S,
+    ),
+)
 
+_WEBHOOKS = (
+    Source(
+        "endpoints",
+        "Webhook endpoints as the provider reports them, one row for each endpoint of the configuration.",
+        _ENDPOINT,
+        _OF_ENDPOINT,
+        {
+            "disabled": Field("bool", "the provider sends nothing to it"),
+            "present": Field("bool", "the provider knows an endpoint with the configured URL"),
+            "ours": Field("bool", "what is sent to it reaches payops's own receiver"),
+            "disabled_by_user": Field(
+                "bool", "a person switched it off; unknown where the provider does not tell"
+            ),
+            "missing": Field(
+                "int", "events generated for it and not in our inbox; unknown where it is not ours"
+            ),
+        },
+        _LIMIT_S,
+        _RECEIVER,
+    ),
+    Source(
+        "webhooks",
+        "What the provider generated, what reached us, and what we did with it, per endpoint of ours.",
+        _ENDPOINT,
+        _OF_ENDPOINT,
+        {
+            "undelivered": Field(
+                "int", "events not delivered to at least one endpoint of the account, by the provider"
+            ),
+            "unprocessed": Field("int", "received here, not processed yet"),
+            "dead": Field("int", "dead letters: given up here after every retry"),
+            "oldest_unprocessed_s": Field("int", "age of the oldest unprocessed event, seconds"),
+            "missing": Field(
+                "int", "generated for a subscribed type, not in our inbox, older than the grace"
+            ),
+            "missing_oldest_s": Field("int", "age of the oldest missing event, seconds"),
+            "received_15m": Field("int", "events received in the last 15 minutes"),
+        },
+        _LIMIT_S,
+        _RECEIVER,
+    ),
+    Source(
+        "webhook_signatures",
+        "Deliveries to payops's own receiver that did not prove their origin; unknown for any other endpoint.",
+        _ENDPOINT,
+        _OF_ENDPOINT,
+        {
+            "refused_15m": Field("int", "deliveries refused in the last 15 minutes, for whatever reason"),
+            "signature_15m": Field("int", "of these, signed with none of the stored secrets"),
+            "timestamp_15m": Field("int", "of these, signed too long ago or in the future"),
+            "header_15m": Field("int", "of these, without a well-formed signature header"),
+            "body_15m": Field("int", "of these, with a body that is too large or no event"),
+            "mode_15m": Field("int", "of these, with evidence that they are of the other mode"),
+            "share_15m": Field("double", "the refused of all deliveries in the last 15 minutes, 0..1"),
+            "since_good": Field(
+                "int",
+                "deliveries whose signature failed in the last hour, since the last verified event of our mode",
+            ),
+            "last_good_s": Field("int", "age of the last verified event of our mode, seconds"),
+            "other_mode_15m": Field(
+                "int", "deliveries of the other mode in the last 15 minutes, verified or refused as such"
+            ),
+            "listed": Field("bool", "the provider lists its events, so that what is missing can be told"),
+            "missing": Field("int", "generated, not in our inbox, older than the grace"),
+            "fallbacks": Field("int", "other stored credentials with what webhooks are verified with"),
+        },
+        _LIMIT_S,
+        _RECEIVER,
+    ),
+)
 
-@dataclass(frozen=True, slots=True)
-class Source:
-    """One signal: what it is grouped by, which labels come along, and its fields."""
+_CREDENTIALS = (
+    Source(
+        "credentials",
+        "What the last cheap read proved about the monitor credential in use, and about the application's own.",
+        _ACCOUNT,
+        _OF_ACCOUNT,
+        {
+            "accepted": Field("bool", "the provider accepted it"),
+            "rejected": Field("bool", "the provider rejected it (401); an outage is neither"),
+            "code": Field("string", "the provider's error code, empty when accepted"),
+            "expired": Field(
+                "bool", "it was rejected as expired; unknown where the provider does not tell why"
+            ),
+            "wrong_mode": Field("bool", "it is proven to belong to the other mode"),
+            "missing_permissions": Field("int", "permissions payops needs and was refused by name"),
+            "fallbacks": Field("int", "other credentials stored for this account"),
+            "age_s": Field("int", "how long ago it was proved, seconds"),
+            "application_known": Field(
+                "bool", "the application's own credential is configured and was probed"
+            ),
+            "application_failing": Field(
+                "bool", "the application's own credential is rejected or of the other mode"
+            ),
+            "application_code": Field("string", "why it fails, empty when it does not"),
+        },
+        _LIMIT_S,
+    ),
+    Source(
+        "permissions",
+        "What the monitor credential in use is not allowed to do; names only where the provider tells them.",
+        _ACCOUNT,
+        _OF_ACCOUNT,
+        {
+            "missing": Field("int", "permissions that were refused by name; unknown where none can be named"),
+            "names": Field("string", "their names, joined by commas"),
+            "refused_feeds": Field("int", "feeds whose last reading was answered 403"),
+        },
+        _LIMIT_S,
+    ),
+    Source(
+        "mode",
+        "Objects and events whose mode is not the account's, and what proves it.",
+        _ACCOUNT,
+        _OF_ACCOUNT,
+        {
+            "wrong_mode_events_1h": Field("int", "events of the other mode quarantined in the last hour"),
+            "unconfirmed_1h": Field(
+                "int",
+                "of these and of the refused ones, those nobody and nothing has confirmed as kept apart",
+            ),
+            "refused_mode_15m": Field("int", "webhooks refused as of the other mode in the last 15 minutes"),
+            "refused_mode_1h": Field("int", "the same in the last hour"),
+            "other_verified_15m": Field("int", "verified webhooks of the other mode in the last 15 minutes"),
+            "ours_verified_15m": Field(
+                "int", "verified webhooks of the account's mode in the last 15 minutes"
+            ),
+            "endpoint_mismatch": Field("bool", "the provider's endpoint with our URL is of the other mode"),
+            "webhook_id_absent": Field(
+                "bool", "the stored webhook id is not in the provider's list of this mode (PayPal)"
+            ),
+            "evidence": Field("string", "what proves the other mode, empty when nothing does"),
+        },
+        _LIMIT_S,
+    ),
+)
 
-    name: str
-    meaning: str
-    group_by: tuple[str, ...]
-    labels: tuple[str, ...]
-    fields: Mapping[str, Field]
-    stale_after_s: int
-    """A row older than this is unknown."""
-    kept: tuple[str, ...] = ()
-    """Labels an incident keeps that rules and their tests do not speak of."""
-
-
-@dataclass(frozen=True, slots=True)
-class SignalRow:
-    """The values of one group at one instant; a value of None is unknown."""
-
-    labels: Mapping[str, str]
-    values: Mapping[str, Value | None]
-    as_of: datetime | None
-
-
-SignalSet = Mapping[str, tuple[SignalRow, ...]]
-"""Source name → its rows at one instant."""
+_PROVIDER = (
+    Source(
+        "calls",
+        "How the provider answered payops's own calls: the nearest thing to its health that can be measured here.",
+        _ACCOUNT,
+        _OF_ACCOUNT,
+        {
+            "n_5m": Field("int", "calls in the last 5 minutes"),
+            "outage_share": Field("double", "of these, answered 5xx or not as the API should, 0..1"),
+            "network_share": Field("double", "of these, not answered at all, 0..1"),
+            "rate_limited_share": Field("double", "of these, answered 429, 0..1"),
+            "auth_share": Field("double", "of these, answered 401, 0..1"),
+            "outage_run": Field("int", "calls that failed so since a feed was last read, in the last hour"),
+            "network_run": Field("int", "calls not answered since then"),
+            "rate_limited_run": Field("int", "calls answered 429 since then"),
+            "failing_min": Field("int", "whole minutes since a feed was last read, 0 when the last one was"),
+            "p95_ms": Field("int", "95 % of the answers of the last 5 minutes took at most this long"),
+            "usual_ms": Field("int", "the median of the 24 hours before these"),
+            "skew_s": Field("int", "the provider's clock minus ours, the median of 5 minutes"),
+            "last_ok_s": Field("int", "how long ago a feed was last read, seconds"),
+        },
+        _LIMIT_S,
+    ),
+    Source(
+        "account",
+        "Whether the provider lets the account take and receive money, where it tells.",
+        _ACCOUNT,
+        _OF_ACCOUNT,
+        {
+            "charges_enabled": Field("bool", "it may take payments"),
+            "payouts_enabled": Field("bool", "its money is paid out"),
+            "restricted": Field("bool", "one of these is not so"),
+            "due": Field("int", "how many things the provider wants to know"),
+            "names": Field("string", "their names, joined by commas"),
+        },
+        _LIMIT_S,
+    ),
+)
 
 SOURCES: dict[str, Source] = {
-    source.name: source
-    for source in (
-        Source(
-            "success",
-            "Acceptance: first attempts that became authorized, of all first attempts, per account.",
-            ("account",),
-            ("account", "provider", "mode"),
-            {
-                "n_5m": Field("int", "first attempts in the last 5 minutes"),
-                "rate_5m": Field("double", "their acceptance, 0..1"),
-                "n_15m": Field("int", "first attempts in the last 15 minutes"),
-                "rate_15m": Field("double", "their acceptance, 0..1"),
-                "n_1h": Field("int", "first attempts in the last hour"),
-                "rate_1h": Field("double", "their acceptance, 0..1"),
-                "n_baseline": Field(
-                    "int",
-                    "first attempts in the 24 hours before the judged ones (the last 2 hours, less while history is short)",
-                ),
-                "expected": Field(
-                    "double", "acceptance expected from the baseline, its lower bound while history is short"
-                ),
-                "evidence": Field(
-                    "double",
-                    "of a drop: 1.0 is one false alarm in 30 days at this volume, given the baseline",
-                ),
-                "lost_1h": Field("double", "payments failed in the last hour beyond those expected"),
-            },
-            stale_after_s=900,
-        ),
-        Source(
-            "endpoints",
-            "Webhook endpoints as the provider reports them, one row for each endpoint of the configuration.",
-            ("account", "endpoint"),
-            ("account", "provider", "mode", "endpoint", "topology"),
-            {
-                "disabled": Field("bool", "the provider sends nothing to it"),
-                "present": Field("bool", "the provider knows an endpoint with the configured URL"),
-                "ours": Field("bool", "what is sent to it reaches payops's own receiver"),
-                "disabled_by_user": Field(
-                    "bool", "a person switched it off; unknown where the provider does not tell"
-                ),
-                "missing": Field(
-                    "int", "events generated for it and not in our inbox; unknown where it is not ours"
-                ),
-            },
-            stale_after_s=900,
-            kept=("receiver",),
-        ),
-        Source(
-            "webhooks",
-            "What the provider generated, what reached us, and what we did with it, per endpoint of ours.",
-            ("account", "endpoint"),
-            ("account", "provider", "mode", "endpoint", "topology"),
-            {
-                "undelivered": Field(
-                    "int", "events not delivered to at least one endpoint of the account, by the provider"
-                ),
-                "unprocessed": Field("int", "received here, not processed yet"),
-                "dead": Field("int", "dead letters: given up here after every retry"),
-                "oldest_unprocessed_s": Field("int", "age of the oldest unprocessed event, seconds"),
-                "missing": Field(
-                    "int", "generated for a subscribed type, not in our inbox, older than the grace"
-                ),
-                "missing_oldest_s": Field("int", "age of the oldest missing event, seconds"),
-                "received_15m": Field("int", "events received in the last 15 minutes"),
-            },
-            stale_after_s=900,
-            kept=("receiver",),
-        ),
-        Source(
-            "credentials",
-            "What the last cheap read proved about the monitor credential in use.",
-            ("account",),
-            ("account", "provider", "mode"),
-            {
-                "accepted": Field("bool", "the provider accepted it"),
-                "rejected": Field("bool", "the provider rejected it (401); an outage is neither"),
-                "code": Field("string", "the provider's error code, empty when accepted"),
-                "wrong_mode": Field("bool", "it is proven to belong to the other mode"),
-                "fallbacks": Field("int", "other credentials stored for this account"),
-            },
-            stale_after_s=900,
-        ),
-        Source(
-            "mode",
-            "Objects and events whose mode is not the account's.",
-            ("account",),
-            ("account", "provider", "mode"),
-            {"wrong_mode_events_1h": Field("int", "quarantined events in the last hour")},
-            stale_after_s=900,
-        ),
-    )
+    source.name: source for source in (*_PAYMENTS, *_WEBHOOKS, *_CREDENTIALS, *_PROVIDER)
 }
 
 ESCALATION_FIELDS: Mapping[str, Field] = {

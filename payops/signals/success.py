@@ -1,4 +1,4 @@
-"""Acceptance: first attempts that became authorized, of all first attempts, against their own baseline."""
+"""Acceptance: customers' first attempts that became authorized, of all of them, against their own baseline."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from datetime import datetime, timedelta
 from payops.config import AccountSettings
 from payops.domain.feeds import SIGHT
 from payops.domain.incidents import Value
-from payops.store import Store
+from payops.store import Store, Window
 
 from .evidence import drop_evidence
 from .interval import Z_ONE_SIDED_95, wilson
+from .rows import account_labels
 from .schema import SignalRow
 
 LONGEST_RECENT = timedelta(hours=2)
@@ -40,15 +41,21 @@ def recent(store: Store, account: str, now: datetime) -> timedelta:
     return max(SHORTEST_RECENT, min(LONGEST_RECENT, history / 4))
 
 
+def learned(store: Store, account: str, now: datetime) -> tuple[datetime, datetime]:
+    """The 24 hours before what is judged."""
+    end = now - recent(store, account, now)
+    return end - BASELINE, end
+
+
 def baseline(store: Store, account: str, now: datetime) -> Baseline | None:
     """The account's acceptance over the 24 hours before what is judged; None while history is too short."""
-    end = now - recent(store, account, now)
-    counted = store.facts.window(account, end - BASELINE, end)
+    start, end = learned(store, account, now)
+    counted = store.facts.window(account, start, end)
     n, succeeded = counted.n, counted.succeeded
     if n < LEAST_BASELINE:
         return None
     first = store.facts.first_seen_at(account)
-    began = max(first, end - BASELINE) if first else end - BASELINE
+    began = max(first, start) if first else start
     span = max((end - began).total_seconds(), 3600.0)
     _, upper = wilson(n, n - succeeded, Z_ONE_SIDED_95)
     return Baseline(n, succeeded / n, upper, n / span * 86_400 * 30)
@@ -56,8 +63,26 @@ def baseline(store: Store, account: str, now: datetime) -> Baseline | None:
 
 def row(store: Store, account: AccountSettings, now: datetime) -> SignalRow:
     """The `success` signal of one account."""
-    values: dict[str, Value | None] = {}
     windows = dict(zip(WINDOWS, store.facts.windows(account.name, now, tuple(WINDOWS.values())), strict=True))
+    if SIGHT[account.provider].all_declines:
+        values = _compared(store, account, windows, now)
+    else:
+        values = _completions(store, account, windows, now)
+    return SignalRow(account_labels(account), values, seen_at(store, account, now))
+
+
+def seen_at(store: Store, account: AccountSettings, now: datetime) -> datetime | None:
+    """Up to when the account's payments are known: by its feed, or by a webhook."""
+    state = store.facts.feed(account.name, SIGHT[account.provider].payments_feed)
+    inbox = store.inbox.counts(account.name, now)
+    known = [at for at in (state.data_as_of if state else None, inbox.last_received_at) if at]
+    return max(known) if known else None
+
+
+def _compared(
+    store: Store, account: AccountSettings, windows: dict[str, Window], now: datetime
+) -> dict[str, Value | None]:
+    values: dict[str, Value | None] = {}
     for name, window in windows.items():
         values[f"n_{name}"] = window.n
         values[f"rate_{name}"] = window.succeeded / window.n if window.n else None
@@ -70,11 +95,16 @@ def row(store: Store, account: AccountSettings, now: datetime) -> SignalRow:
         values["evidence"] = drop_evidence(outcomes, expected.failure_upper, expected.per_30_days)
         hour = windows["1h"]
         values["lost_1h"] = max(0.0, hour.n * expected.share - hour.succeeded)
-    state = store.facts.feed(account.name, SIGHT[account.provider].payments_feed)
-    inbox = store.inbox.counts(account.name, now)
-    known = [at for at in (state.data_as_of if state else None, inbox.last_received_at) if at]
-    return SignalRow(
-        {"account": account.name, "provider": account.provider, "mode": account.mode},
-        values,
-        max(known) if known else None,
-    )
+    return values
+
+
+def _completions(
+    store: Store, account: AccountSettings, windows: dict[str, Window], now: datetime
+) -> dict[str, Value | None]:
+    """Where declines leave no trace what is seen has no rate: a share of it would always be near 100 %."""
+    values: dict[str, Value | None] = dict.fromkeys(("expected", "evidence", "lost_1h"))
+    for name, window in windows.items():
+        values[f"n_{name}"] = window.succeeded
+        values[f"rate_{name}"] = None
+    values["n_baseline"] = store.facts.window(account.name, *learned(store, account.name, now)).succeeded
+    return values

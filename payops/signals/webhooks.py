@@ -13,14 +13,11 @@ from payops.domain.incidents import Value
 from payops.domain.payments import Provider
 from payops.store import Store
 
+from .rows import endpoint_labels
 from .schema import SignalRow
 
 GRACE = timedelta(seconds=120)
 """A provider needs a moment to deliver; an event younger than this is not missing."""
-
-RECEIVER = "receiver"
-"""A label that incidents keep: who receives what is sent to the endpoint, `payops` or its `application`."""
-OURS = "payops"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,17 +60,6 @@ def missing(
     return Missing(count, oldest)
 
 
-def _labels(account: AccountSettings, endpoint: EndpointSettings) -> dict[str, str]:
-    return {
-        "account": account.name,
-        "provider": account.provider,
-        "mode": account.mode,
-        "endpoint": endpoint.name,
-        "topology": endpoint.topology,
-        RECEIVER: OURS if account.receives(endpoint) else "application",
-    }
-
-
 def endpoint_row(
     store: Store, account: AccountSettings, endpoint: EndpointSettings, now: datetime
 ) -> SignalRow:
@@ -90,7 +76,7 @@ def endpoint_row(
         else known.disabled_reason == "user",
         "missing": gap.count if gap else None,
     }
-    return SignalRow(_labels(account, endpoint), values, seen_at)
+    return SignalRow(endpoint_labels(account, endpoint), values, seen_at)
 
 
 def webhook_row(
@@ -119,4 +105,4 @@ def webhook_row(
         }
     else:
         values |= dict.fromkeys(("unprocessed", "dead", "oldest_unprocessed_s", "received_15m"))
-    return SignalRow(_labels(account, endpoint), values, now)
+    return SignalRow(endpoint_labels(account, endpoint), values, now)

@@ -1,0 +1,65 @@
+"""Webhooks that reached our receiver and did not prove their origin."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from payops.config import AccountSettings, EndpointSettings
+from payops.domain.feeds import EVENT_LIST
+from payops.domain.incidents import Value
+from payops.store import Store
+
+from .mode import next_minute
+from .rows import age_s, endpoint_labels
+from .schema import SOURCES, SignalRow
+from .slots import webhook_slot
+from .webhooks import missing
+
+RECENT = timedelta(minutes=15)
+LOOK_BACK = timedelta(hours=1)
+KINDS = ("signature", "timestamp", "header", "body", "mode")
+
+
+def row(store: Store, account: AccountSettings, endpoint: EndpointSettings, now: datetime) -> SignalRow:
+    """The `webhook_signatures` signal of one configured endpoint.
+
+    Refusals are counted per account: endpoints of ours on one account share them.
+    """
+    values: dict[str, Value | None] = dict.fromkeys(SOURCES["webhook_signatures"].fields)
+    slot = webhook_slot(store, account)
+    others = [each for each in range(account.slots) if each != slot and account.verifies(each)]
+    values["fallbacks"] = len(others)
+    values["listed"] = EVENT_LIST[account.provider] is not None
+    if account.receives(endpoint) and account.verifies(slot):
+        refused = store.inbox.refusals(account.name, now - RECENT)
+        good = store.inbox.modes_since(account.name, now - RECENT)
+        live = account.mode == "live"
+        total = sum(refused.values())
+        deliveries = total + sum(good.values())
+        gap = missing(store, account, endpoint, now)
+        values |= {f"{kind}_15m": refused.get(kind, 0) for kind in KINDS}
+        values |= {
+            "refused_15m": total,
+            "share_15m": total / deliveries if deliveries else None,
+            "since_good": since_good(store, account, now),
+            "last_good_s": age_s(last_good(store, account), now),
+            "other_mode_15m": refused.get("mode", 0) + good.get(not live, 0),
+            "missing": gap.count if gap else None,
+        }
+    return SignalRow(endpoint_labels(account, endpoint), values, now)
+
+
+def last_good(store: Store, account: AccountSettings) -> datetime | None:
+    """When the newest event that verified and is not of the other mode was received."""
+    return store.inbox.last_unless(account.name, account.mode != "live")
+
+
+def since_good(store: Store, account: AccountSettings, now: datetime) -> int:
+    """Deliveries whose signature failed since then, in the last hour at most.
+
+    They are counted by the minute: those of the minute of the good one are left out.
+    """
+    good, since = last_good(store, account), now - LOOK_BACK
+    if good is not None:
+        since = max(since, next_minute(good))
+    return store.inbox.refusals(account.name, since).get("signature", 0)
