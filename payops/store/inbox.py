@@ -14,7 +14,7 @@ from payops.domain.events import Delivery, Facts, InboxState, WebhookEvent
 
 from .events import insert_events, mark_in_inbox
 from .redaction import redact_body, redact_text
-from .rows import EVENT_COLUMNS, at, event_from, event_values
+from .rows import EVENT_COLUMNS, at, event_from, event_values, truth
 
 if TYPE_CHECKING:
     from .store import Store
@@ -175,6 +175,39 @@ class Inbox:
                 (account, to_epoch(since)),
             ).fetchone()
         return int(row["n"])
+
+    def rhythm(self, account: str, events: int = 20) -> tuple[datetime, float] | None:
+        """When the last event reached us and the mean gap in seconds between the last few; None with fewer."""
+        with self._store.read() as db:
+            rows = db.execute(
+                "SELECT received_at FROM inbox WHERE account = ? AND verdict <> 'imported'"
+                " ORDER BY received_at DESC LIMIT ?",
+                (account, events),
+            ).fetchall()
+        if len(rows) < events:
+            return None
+        last, first = rows[0]["received_at"], rows[-1]["received_at"]
+        return from_epoch(last), (last - first) / (events - 1)
+
+    def modes_since(self, account: str, since: datetime) -> dict[bool | None, int]:
+        """`received_since` by what the events say of themselves: live or not, None where they do not say."""
+        with self._store.read() as db:
+            rows = db.execute(
+                "SELECT livemode, COUNT(*) AS n FROM inbox WHERE account = ? AND received_at >= ?"
+                " AND verdict <> 'imported' GROUP BY livemode",
+                (account, to_epoch(since)),
+            ).fetchall()
+        return {truth(row["livemode"]): row["n"] for row in rows}
+
+    def last_unless(self, account: str, livemode: bool) -> datetime | None:
+        """When the newest event was first received that does not say it is of `livemode`; imports do not count."""
+        with self._store.read() as db:
+            row = db.execute(
+                "SELECT received_at FROM inbox WHERE account = ? AND verdict <> 'imported'"
+                " AND livemode IS NOT ? ORDER BY received_at DESC LIMIT 1",
+                (account, int(livemode)),
+            ).fetchone()
+        return None if row is None else at(row["received_at"])
 
     def has(self, account: str, event_id: str) -> bool:
         with self._store.read() as db:
