@@ -15,12 +15,21 @@ from .conftest import KEY, NOW, T0, charge_event, error, listing, reply
 
 HTML = b"<!DOCTYPE html><html><body>Bad Gateway</body></html>"
 CASES = [
-    (error(401, f"Invalid API Key provided: {KEY}"), "auth", None),
+    (error(401, f"Invalid API Key provided: {KEY}"), "auth", "api_key_invalid"),
+    (error(401, "Expired API Key provided: rk_x"), "auth", "api_key_expired"),
+    (error(401, "This API key has been revoked."), "auth", "api_key_revoked"),
+    (error(401, "This call needs a secret key, not a publishable key."), "auth", "secret_key_required"),
+    (error(401, "something new"), "auth", None),
     (error(401, "Expired API Key provided", "api_key_expired"), "auth", "api_key_expired"),
     (error(403, "Having the 'rak_event_read' permission would allow"), "permission", None),
     (error(429, "slow down", "rate_limit"), "rate_limit", "rate_limit"),
     (error(400, "slow down", "rate_limit", "invalid_request_error"), "rate_limit", "rate_limit"),
-    (error(429, "locked", "lock_timeout"), "rate_limit", "lock_timeout"),
+    (error(429, "locked", "lock_timeout"), "conflict", "lock_timeout"),
+    (
+        error(429, "locked", "lock_timeout", Stripe_Rate_Limited_Reason="resource-specific"),
+        "rate_limit",
+        "lock_timeout",
+    ),
     (
         error(400, "unknown parameter", "parameter_unknown", "invalid_request_error"),
         "invalid_request",
@@ -45,6 +54,7 @@ CASES = [
     (reply(b"", 500), "outage", None),
     (reply(b'{"object": "list", "data": [{"id": "ev', 200), "outage", None),
     (reply(b'{"error": {"message": "Inv', 401), "outage", None),
+    (reply({"error": {"type": "api_error", "message": "no"}}, 200), "outage", None),
     (reply([], 200), "outage", None),
     (reply({"object": "list"}, 200), "outage", None),
     (reply({"data": 3}, 200), "outage", None),
@@ -72,7 +82,7 @@ def test_answer_has_its_bucket_its_code_and_its_request_id(stripe, open_account,
 
 def test_rejected_key_is_named_by_its_last_characters(stripe, open_account):
     stripe.answer = lambda _: error(401, f"Invalid API Key provided: {KEY}")
-    with pytest.raises(ProviderError, match=r"Stripe rejected key rk_live_…4f2a with `api_error`"):
+    with pytest.raises(ProviderError, match=r"Stripe rejected key rk_live_…4f2a with `api_key_invalid`"):
         open_account().poll("events", None, NOW)
 
 
