@@ -114,30 +114,36 @@ def receive(ctx: click.Context, port: int | None, config_path: str | None) -> No
     from payops.engine.host import process_name
     from payops.engine.listening import Sign
     from payops.engine.outside import real_world
-    from payops.engine.wiring import open_verifiers
+    from payops.engine.wiring import open_verifiers, webhook_slots
     from payops.receiver import Receiver, serve
 
     settings = config.load(config_path)
     store = _open_store(settings)
     log_to(settings.store_path.with_suffix(".log"), bool(ctx.obj))
     sign = Sign(store, process_name(), utc_now)
+    outside = real_world(settings)
 
-    def say_so() -> None:
+    def keep() -> None:
         try:
             sign.hold()
+            now_used = webhook_slots(settings, store)
+            if now_used != slots:  # the engine, in a process of its own, has promoted another secret
+                slots.update(now_used)
+                verifiers.update(open_verifiers(settings, outside, store))
         except PayopsError as error:
             log.warning("%s", error)
 
     try:
-        verifiers = open_verifiers(settings, real_world(settings), store)
+        slots = webhook_slots(settings, store)
+        verifiers = open_verifiers(settings, outside, store)
         receiver = Receiver(store, verifiers, utc_now)
         running = serve(
             receiver, host=settings.receiver.host, port=settings.receiver.port if port is None else port
         )
         click.echo(f"listening on {running.url}")
         try:
-            say_so()
-            _until_signalled(f"receiving for {', '.join(sorted(verifiers)) or 'no account'}", say_so)
+            keep()
+            _until_signalled(f"receiving for {', '.join(sorted(verifiers)) or 'no account'}", keep)
         finally:
             running.stop()
             sign.drop()

@@ -26,7 +26,13 @@ from payops.engine.commands import Hands, Request, carry_out
 from payops.engine.engine import Engine
 from payops.engine.outside import Outside
 from payops.engine.polls import StepPolls
-from payops.engine.wiring import build_engine, load_rules, open_providers, open_verifiers
+from payops.engine.wiring import (
+    build_engine,
+    load_rules,
+    open_providers,
+    open_verifiers,
+    webhook_slots,
+)
 from payops.providers.port import Patience
 from payops.receiver import Receiver, listen, serve
 from payops.rulebook import RuleSet
@@ -154,7 +160,7 @@ class _House:
             self.rules,
         )
         stack.callback(self.engine.close)
-        self.slots = {account: self.store.facts.active_slot(account) for account in providers}
+        self.slots = webhook_slots(settings, self.store)
         for account in self.world.accounts:
             self.store.inbox.import_seen(account, self._history(account), scenario.start)
         self.waiting = list(scenario.actions)
@@ -205,11 +211,10 @@ class _House:
         self.receiver.process_pending(later)
 
     def follow_slots(self) -> None:
-        for account, slot in self.slots.items():
-            active = self.store.facts.active_slot(account)
-            if active != slot:
-                self.slots[account] = active
-                self.verifiers.update(open_verifiers(self.settings, self.outside, self.store))
+        slots = webhook_slots(self.settings, self.store)
+        if slots != self.slots:
+            self.slots = slots
+            self.verifiers.update(open_verifiers(self.settings, self.outside, self.store))
 
     def incidents(self) -> Sequence[Incident]:
         found = self.store.incidents.listing(limit=100_000)

@@ -41,5 +41,12 @@ RULE_IDS: tuple[str, ...] = (
     "wrong-mode-webhook-secret",
 )
 
-REMEDY_IDS: tuple[str, ...] = ("diagnose", "enable-endpoint", "resend-missing", "switch-credential")
+REMEDY_IDS: tuple[str, ...] = (
+    "confirm-quarantine",
+    "diagnose",
+    "enable-endpoint",
+    "resend-missing",
+    "switch-credential",
+    "switch-webhook-secret",
+)
 """The remedies payops comes with: what `arm` takes unless own rules name more."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .payments import Provider
+from .payments import PROVIDERS, Provider
 from .plans import Effect
 
 
@@ -37,24 +37,48 @@ REMEDY_ACTIONS: dict[str, RemedyAction] = {
             "external",
             "ask the provider to send again every event that is not in the inbox, oldest first",
             "",
-            ("stripe",),
+            ("stripe", "paypal"),
             "webhooks",
+        ),
+        RemedyAction(
+            "webhooks.switch_secret",
+            "external",
+            "verify webhooks with another stored secret that an event proves, then resend what was refused",
+            "verify with the secret in use before",
+            PROVIDERS,
+            "webhook_signatures",
         ),
         RemedyAction(
             "credentials.switch",
             "reversible",
-            "use a stored credential that proves the same account and mode",
+            "use a stored credential that proves the same account and mode and may do no more",
             "switch back to the credential in use before",
-            ("stripe",),
+            PROVIDERS,
             "credentials",
+        ),
+        RemedyAction(
+            "objects.confirm_quarantine",
+            "reversible",
+            "put on record what came of the other mode and that it is in no rate",
+            "nothing to undo: what is in quarantine stays there",
+            PROVIDERS,
+            "mode",
         ),
         RemedyAction(
             "payments.diagnose",
             "read",
             "slice the failures by code, brand and country and say whose fault they look like",
             "",
-            ("stripe",),
+            PROVIDERS,
             "success",
+        ),
+        RemedyAction(
+            "account.diagnose",
+            "read",
+            "say what payops knows of the account's connection: calls, credentials, webhooks, restrictions",
+            "",
+            PROVIDERS,
+            "calls",
         ),
     )
 }

@@ -31,7 +31,7 @@ from .engine import Engine
 from .listening import Listening
 from .outside import Outside
 from .polls import LivePolls
-from .wiring import build_engine, load_rules, open_providers, open_verifiers
+from .wiring import build_engine, load_rules, open_providers, open_verifiers, webhook_slots
 
 if TYPE_CHECKING:
     from apscheduler.schedulers.background import BackgroundScheduler
@@ -105,7 +105,7 @@ class EngineHost:
         self._engine = build_engine(
             self.store, self.settings, self._outside, self._providers, polls, self._receiver, rules
         )
-        self._slots = {account: self.store.facts.active_slot(account) for account in self._providers}
+        self._slots = webhook_slots(self.settings, self.store)
         self._thread = threading.Thread(target=self._run, name="payops-engine", daemon=True)
         self._thread.start()
         from apscheduler.schedulers.background import BackgroundScheduler
@@ -237,12 +237,11 @@ class EngineHost:
             self.store.commands.finish(command.id, result.ok, result.message, now)
 
     def _follow_slots(self) -> None:
-        """After a credential was switched its own webhook secrets count."""
-        for account, slot in list(self._slots.items()):
-            active = self.store.facts.active_slot(account)
-            if active != slot:
-                self._slots[account] = active
-                self._verifiers.update(open_verifiers(self.settings, self._outside, self.store))
+        """After a credential was switched, or a webhook secret promoted, webhooks are verified with it."""
+        slots = webhook_slots(self.settings, self.store)
+        if slots != self._slots:
+            self._slots = slots
+            self._verifiers.update(open_verifiers(self.settings, self._outside, self.store))
 
     def _build(self, signals: SignalSet, now: datetime, trouble: str) -> Board:
         return build(

@@ -11,6 +11,7 @@ from payops.providers import open_provider, open_verifier
 from payops.providers.port import Provider, WebhookVerifier
 from payops.remedies import Runner, http_probe
 from payops.rulebook import RuleSet, load, shipped_dir
+from payops.signals.slots import webhook_slot
 from payops.store import Store
 
 from .engine import Engine, Inbox
@@ -56,15 +57,20 @@ def open_providers(settings: Settings, outside: Outside, store: Store | None) ->
 
 
 def open_verifiers(settings: Settings, outside: Outside, store: Store) -> dict[str, WebhookVerifier]:
-    """One verifier for each account whose active slot has what webhooks are verified with."""
+    """One verifier for each account that has what webhooks are verified with, of the slot in use for it."""
     verifiers: dict[str, WebhookVerifier] = {}
     for account in settings.accounts:
-        slot = min(store.facts.active_slot(account.name), account.slots - 1)
+        slot = webhook_slot(store, account)
         if account.verifies(slot):
             verifiers[account.name] = open_verifier(
                 account, outside.secrets, slot, patience=outside.patience, routes=outside.routes
             )
     return verifiers
+
+
+def webhook_slots(settings: Settings, store: Store) -> dict[str, int]:
+    """Account → the stored credential its webhooks are verified with; open the verifiers again when it changes."""
+    return {account.name: webhook_slot(store, account) for account in settings.accounts}
 
 
 def open_runner(

@@ -14,6 +14,7 @@ from payops.domain.plans import plan_of
 from payops.domain.policy import DEFAULT_ACK, Policy, Step, parse_policy, route
 from payops.domain.roles import LEVEL_NAMES
 from payops.signals import SignalSet
+from payops.signals.credentials import application_sentence
 from payops.signals.impact import impact
 from payops.signals.words import plural, spoken
 from payops.store import Store
@@ -117,9 +118,7 @@ def gateway(
     store: Store, incident: Incident, account: AccountSettings | None, attempts: Sequence[FixAttempt]
 ) -> str:
     """Provider, endpoint, credential, error codes and request ids: what the provider's support asks for."""
-    parts = [
-        f"{PROVIDER_NAMES[incident.provider]} account {incident.account} ({incident.mode})"
-    ]
+    parts = [f"{PROVIDER_NAMES[incident.provider]} account {incident.account} ({incident.mode})"]
     parts += _endpoint(store, incident, account)
     parts.append(_credential(store, incident))
     parts += _feed_errors(store, incident.account)
@@ -129,7 +128,7 @@ def gateway(
         parts.append(f"request ids {shown}{f' and {len(ids) - 6} more' if len(ids) > 6 else ''}")
     else:
         parts.append("no request id of a fix: payops wrote nothing to the provider")
-    parts.append("the application's key was not verified: this version does not probe it")
+    parts.append(application_sentence(store, incident.account))
     return "; ".join(parts) + "."
 
 

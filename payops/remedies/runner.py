@@ -8,13 +8,15 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from payops.clock import Now
-from payops.config import Settings
-from payops.domain.errors import LostRace, NotPossible, StoreError
+from payops.config import AccountSettings, Settings
+from payops.domain.errors import LostRace, NotPossible, PayopsError, StoreError
 from payops.domain.incidents import FixAttempt, Incident
 from payops.domain.obstacles import WAITS
 from payops.domain.plans import Plan, Refusal, plan_hash
 from payops.providers.port import Provider
 from payops.signals import SignalSet
+from payops.signals.mode import short_hash, stored_webhook
+from payops.signals.slots import webhook_slot
 from payops.store import Store
 from payops.text import safe_line
 
@@ -66,6 +68,7 @@ class Runner:
         self._clock = clock
         self._looked: dict[str, tuple[tuple[str, ...], datetime]] = {}
         self._read_asked: dict[str, datetime] = {}
+        self._webhooks: dict[str, int] = {}
         self.wants_reads: frozenset[str] = frozenset()
         """Accounts whose feeds the last tick would have liked to be fresher: worth reading at once."""
 
@@ -78,6 +81,7 @@ class Runner:
         self.wants_reads = frozenset()
         for account in self._settings.accounts:
             remember_identity(self._store, account)
+            self._remember_webhook(account)
         if not may_act:
             return
         failed: Exception | None = None
@@ -97,6 +101,20 @@ class Runner:
                 failed = failed or error
         if failed is not None:
             raise failed
+
+    def _remember_webhook(self, account: AccountSettings) -> None:
+        """Keep which webhook the stored id names, hashed: signals read no secrets."""
+        slot = webhook_slot(self._store, account)
+        reference = account.credential(slot).webhook_id
+        if reference is None or self._webhooks.get(account.name) == slot:
+            return
+        try:
+            meant = short_hash(self._secrets(reference))
+        except PayopsError as error:
+            log.warning("%s: the webhook id cannot be read: %s", account.name, error)
+            return
+        self._store.switches.meta_set(stored_webhook(account.name), meant)
+        self._webhooks[account.name] = slot
 
     def _orphaned(self, incident: Incident, now: datetime) -> None:
         """Nothing can be read or tried any more where the account is gone: a person must close it."""

@@ -1,21 +1,33 @@
 """`switch-credential`: fall back to a stored monitor credential that proves the same account and the same mode.
 
+It may do no more than the one before: what is not allowed to one key is not let in by another.
 It restores payops's sight. The application's own key is another matter, and every handoff says so.
 """
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
+
 from payops.config import AccountSettings
 from payops.domain.errors import PayopsError, ProviderError
 from payops.domain.events import CredentialProof
+from payops.domain.payments import Provider
 from payops.domain.plans import Plan, Refusal
 from payops.store import Store
-from payops.text import mask
+from payops.text import mask, safe_line
 
 from .journal import Journal
+from .places import place, slot_in
 from .results import Applied, Checked, Context, Ended, Result, Unknown
 
 SWITCH = "switch"
+FIELDS: Mapping[Provider, tuple[str, ...]] = {
+    "stripe": ("api_key",),
+    "braintree": ("public_key", "private_key", "merchant_id"),
+    "paypal": ("client_id", "client_secret"),
+}
+"""What a credential is made of; the first names it, masked, to a person."""
 
 
 class SwitchCredential:
@@ -45,25 +57,25 @@ class SwitchCredential:
                     action=self.action,
                     effect="reversible",
                     steps=(
-                        f"monitor with {proof.hint} ({_place(slot)}) instead of {hint} ({_place(current)}): it proved "
+                        f"monitor with {proof.hint} ({place(slot)}) instead of {hint} ({place(current)}): it proved "
                         f"{proof.identity or 'an account that is not named'} in {proof.mode} mode"
                         f"{f' ({proof.request_id})' if proof.request_id else ''}",
                         "read once with it to prove it",
                     ),
                     targets=1,
-                    undo=f"monitor with {hint} ({_place(current)}) again",
+                    undo=f"monitor with {hint} ({place(current)}) again",
                     data={"to": slot, "from": current, "identity": proof.identity},
                 )
-            against.append(f"{_place(slot)}: {fault}")
+            against.append(f"{place(slot)}: {fault}")
         return Refusal(
             f"no stored credential of {account.name} proves the same account and mode: {'; '.join(against)}"
         )
 
     def advance(self, context: Context, plan: Plan, journal: Journal) -> Result:
-        to, before = _slot(plan, "to"), _slot(plan, "from")
+        to, before = slot_in(plan, "to"), slot_in(plan, "from")
         in_use = context.store.facts.active_slot(context.account.name)
         if in_use not in (to, before):
-            return Ended("refused", f"{_place(in_use)} is in use by now: the plan does not hold")
+            return Ended("refused", f"{place(in_use)} is in use by now: the plan does not hold")
         if journal.at("switched_at") is None:
             context.permit()
             if journal.doing is None:
@@ -77,25 +89,23 @@ class SwitchCredential:
             proof = context.provider.prove(to, context.now)
         except ProviderError as error:
             return Unknown(
-                f"switched to {_place(to)}; its proof was not answered: {error.bucket}, {error.message}"
+                f"switched to {place(to)}; its proof was not answered: {error.bucket}, {error.message}"
             )
         context.store.facts.save_proof(proof)
         fault = _fault(proof, context, known_identity(context))
         if fault is None:
             ids = (proof.request_id,) if proof.request_id else ()
             journal.finish(ids)
-            return Applied(
-                f"switched the monitor credential to {proof.hint} ({_place(to)}), {_proved(proof)}"
-            )
+            return Applied(f"switched the monitor credential to {proof.hint} ({place(to)}), {_proved(proof)}")
         context.store.facts.set_active_slot(context.account.name, before, context.now)
         context.provider.use_slot(before)
-        return Ended("not_verified", f"{_place(to)}: {fault}; undone: {_place(before)} is in use again")
+        return Ended("not_verified", f"{place(to)}: {fault}; undone: {place(before)} is in use again")
 
     def applied(self, context: Context, plan: Plan, journal: Journal, step: str) -> bool | None:
-        return context.store.facts.active_slot(context.account.name) == _slot(plan, "to")
+        return context.store.facts.active_slot(context.account.name) == slot_in(plan, "to")
 
     def check(self, context: Context, plan: Plan, journal: Journal) -> Checked:
-        proof = context.provider.prove(_slot(plan, "to"), context.now)
+        proof = context.provider.prove(slot_in(plan, "to"), context.now)
         context.store.facts.save_proof(proof)
         fault = _fault(proof, context, None)
         if fault is not None:
@@ -104,12 +114,16 @@ class SwitchCredential:
 
 
 def remember_identity(store: Store, account: AccountSettings) -> None:
-    """Keep whose account the configured credential proved: a rejected one no longer says so."""
+    """Keep whose account the configured credential proved and what it may do: a rejected one no longer says so."""
     proof = store.facts.proof(account.name, 0)
     if proof is None or not proof.ok or proof.identity is None or proof.mode != account.mode:
         return
-    if store.switches.meta_get(_meta(account)) != proof.identity:
-        store.switches.meta_set(_meta(account), proof.identity)
+    kept = {_meta(account): proof.identity}
+    if proof.permissions is not None:
+        kept[_allowed(account)] = json.dumps(sorted(proof.permissions))
+    for name, value in kept.items():
+        if store.switches.meta_get(name) != value:
+            store.switches.meta_set(name, value)
 
 
 def known_identity(context: Context) -> str | None:
@@ -117,27 +131,44 @@ def known_identity(context: Context) -> str | None:
     return context.store.switches.meta_get(_meta(context.account))
 
 
+def known_permissions(context: Context) -> frozenset[str] | None:
+    """What the configured credential may do; None where the provider does not tell."""
+    kept = context.store.switches.meta_get(_allowed(context.account))
+    return None if kept is None else frozenset(json.loads(kept))
+
+
 def _meta(account: AccountSettings) -> str:
     return f"identity:{account.name}"
+
+
+def _allowed(account: AccountSettings) -> str:
+    return f"permissions:{account.name}"
 
 
 def _try(
     context: Context, slot: int, current: int, identity: str | None
 ) -> tuple[str | None, CredentialProof | None]:
     """Why this stored credential cannot take over, None when it can, and what it proved."""
-    account = context.account
-    references = account.credential(slot), account.credential(current)
     try:
-        secrets = [context.secrets(each.api_key) for each in references if each.api_key is not None]
+        secret, in_use = _secrets(context, slot), _secrets(context, current)
     except PayopsError as error:
         return str(error), None
-    if len(secrets) == 2 and secrets[0] == secrets[1]:
-        return f"it is the same key as the one in use ({mask(secrets[0])})", None
+    if secret is None:
+        return "it holds no whole credential to monitor with", None
+    if secret == in_use:
+        return f"it is the same key as the one in use ({mask(secret[0])})", None
     try:
         proof = context.provider.prove(slot, context.now)
     except PayopsError as error:
         return str(error), None
     return _fault(proof, context, identity), proof
+
+
+def _secrets(context: Context, slot: int) -> tuple[str, ...] | None:
+    """The secrets of one stored credential; None when one of them is not stored."""
+    stored = context.account.credential(slot)
+    references = [getattr(stored, field) for field in FIELDS[context.account.provider]]
+    return None if None in references else tuple(context.secrets(each) for each in references)
 
 
 def _fault(proof: CredentialProof, context: Context, identity: str | None) -> str | None:
@@ -151,19 +182,12 @@ def _fault(proof: CredentialProof, context: Context, identity: str | None) -> st
         return (
             f"{proof.hint} belongs to {proof.identity or 'an account that is not named'}, not to {identity}"
         )
+    allowed = known_permissions(context)
+    wider = sorted(set(proof.permissions or ()) - allowed) if allowed is not None else []
+    if wider:
+        return f"{proof.hint} may do more than the configured one: {safe_line(', '.join(wider))}"
     return None
 
 
 def _proved(proof: CredentialProof) -> str:
     return f"proved {proof.mode} mode of {proof.identity or 'its account'} at {proof.at:%H:%M:%S} UTC"
-
-
-def _place(slot: int) -> str:
-    return "api_key" if slot == 0 else f"fallback_credentials[{slot - 1}]"
-
-
-def _slot(plan: Plan, name: str) -> int:
-    slot = plan.data[name]
-    if not isinstance(slot, int):
-        raise ValueError(f"a plan keeps slots as numbers, got {slot!r}")
-    return slot

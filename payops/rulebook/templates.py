@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 
+from payops.domain.payments import PROVIDER_NAMES
 from payops.text import did_you_mean, safe_line
 
+_PROVIDERS: Mapping[str, str] = {str(provider): name for provider, name in PROVIDER_NAMES.items()}
 _PART = re.compile(r"\{([^{}]*)\}|[{}]")
 
 
@@ -31,5 +33,10 @@ def problems(template: str, labels: Iterable[str]) -> list[tuple[int, str]]:
 
 
 def render(template: str, labels: Mapping[str, str]) -> str:
-    """The template with its labels filled in, on one line and safe to show."""
-    return safe_line(_PART.sub(lambda match: labels.get(match.group(1) or "", ""), template))
+    """The template with its labels filled in, on one line and safe to show; a provider by the name people write."""
+    return safe_line(_PART.sub(lambda match: _filled(match.group(1) or "", labels), template))
+
+
+def _filled(name: str, labels: Mapping[str, str]) -> str:
+    value = labels.get(name, "")
+    return _PROVIDERS.get(value, value) if name == "provider" else value

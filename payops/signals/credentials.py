@@ -61,6 +61,19 @@ def application_failing(proof: CredentialProof | None, account: AccountSettings)
     return False if proof.mode is None else proof.mode != account.mode
 
 
+def application_sentence(store: Store, account: str) -> str:
+    """What is known of the application's own credential: a checkout may be down while payops sees, and the reverse."""
+    proof = store.facts.application_proof(account)
+    if proof is None:
+        return "the application's key was not verified: no application_credential is configured, or not probed yet"
+    at = f"at {proof.at:%Y-%m-%d %H:%M:%S} UTC"
+    if proof.ok:
+        return f"the application's key {proof.hint} was accepted {at}{f' in {proof.mode} mode' if proof.mode else ''}"
+    if proof.error == "auth":
+        return f"the application's key {proof.hint} is rejected too, {at} ({proof.code or proof.error})"
+    return f"the application's key was not verified: its probe was not answered {at} ({proof.error or 'no reason'})"
+
+
 def _application(store: Store, account: AccountSettings, now: datetime) -> dict[str, Value | None]:
     proof = store.facts.application_proof(account.name) if account.application_credential else None
     if proof is not None and now - proof.at > APPLICATION_LASTS:

@@ -13,8 +13,10 @@ from payops.domain.gaps import paid, worth
 from payops.domain.incidents import FixAttempt, Impact, Incident
 from payops.domain.money import Money, totals
 from payops.domain.plans import plan_of
+from payops.domain.policy import parse_policy
 from payops.store import FirstAttempt, Store
 
+from .credentials import application_sentence
 from .onset import onset
 from .rows import OURS, RECEIVER
 from .success import baseline
@@ -27,17 +29,33 @@ MOST = 5_000
 def impact(store: Store, incident: Incident, now: datetime) -> Impact:
     """What is known of the harm at `now`, or at the end of a resolved incident; None = unknown, and why."""
     end = incident.resolved_at or now
+    source = parse_policy(incident.policy).source if incident.policy else ""
+    if source == "calls":
+        return _unseen(store, incident, "what payops cannot read it cannot count")
+    if source == "account":
+        return _unseen(store, incident, "a payment the provider does not take leaves no trace")
+    if source == "rejections":
+        return _stopped(store, incident, end)
     if incident.challenge == "transaction_fail":
         return _failures(store, incident, end)
     if incident.challenge == "webhook_miss":
+        return _gap(store, incident, end)
+    if source == "mode":
+        return Impact(
+            incident.opened_at,
+            0,
+            None,
+            method="what came of the other mode is in quarantine: it is nobody's payment and in no rate",
+        )
+    if source == "webhook_signatures":
         return _gap(store, incident, end)
     if incident.challenge in ("api_auth", "wrong_environment"):
         return Impact(
             incident.opened_at,
             None,
             None,
-            method="payops's monitor credential sees nothing while this lasts; payments go through the "
-            "application's own key, which was not verified: this version does not probe it",
+            method="payops's monitor credential sees nothing while this lasts; payments go through another one: "
+            f"{application_sentence(store, incident.account)}",
         )
     return Impact(incident.opened_at, None, None, method="this kind of incident has no count of payments")
 
@@ -68,6 +86,27 @@ def _failures(store: Store, incident: Incident, end: datetime) -> Impact:
         method=f"{at_least}{failed} of {plural(n, 'first attempt')} failed, {per_cent(1 - expected.share)} of them expected "
         f"from the {expected.n} of the day before; the onset is the minute from which failures ran above that; customers are "
         "all who failed",
+    )
+
+
+def _unseen(store: Store, incident: Incident, why: str) -> Impact:
+    """How many payments are made is not known; how many are usual says what is at stake."""
+    day = timedelta(hours=24)
+    usual = store.facts.window(incident.account, incident.opened_at - day, incident.opened_at)
+    hourly = f"; {usual.succeeded / 24:.1f} an hour succeeded in the day before" if usual.succeeded else ""
+    return Impact(incident.opened_at, None, None, method=f"{why}{hourly}")
+
+
+def _stopped(store: Store, incident: Incident, end: datetime) -> Impact:
+    """First attempts that the merchant's own rules stopped since the opening's quarter of an hour, usual ones too."""
+    since = incident.opened_at - timedelta(minutes=15)
+    counts = store.facts.stopped(incident.account, since, end + timedelta(seconds=1))
+    return Impact(
+        since,
+        sum(count for _, count in counts),
+        None,
+        method="first attempts our own rules at the provider stopped since a quarter of an hour before the opening; "
+        "some of them rightly",
     )
 
 

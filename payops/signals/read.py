@@ -37,3 +37,12 @@ def read(store: Store, settings: Settings, now: datetime) -> SignalSet:
         for name, row in _OF_ENDPOINTS.items()
     }
     return of_accounts | of_endpoints
+
+
+def one_row(
+    store: Store, source: str, account: AccountSettings, endpoint: EndpointSettings | None, now: datetime
+) -> SignalRow | None:
+    """One signal of one account, or of one of its endpoints; None where it takes an endpoint and none is named."""
+    if source in _OF_ACCOUNTS:
+        return _OF_ACCOUNTS[source](store, account, now)
+    return _OF_ENDPOINTS[source](store, account, endpoint, now) if endpoint is not None else None

@@ -2,26 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from payops.domain.incidents import Value
+from payops.text import safe_line
 
 Values = Mapping[str, Value | None]
+Told = tuple[list[str], set[str]]
+"""The phrases, and the fields they speak of or make needless."""
+SLOW_MS = 3_000
+"""An answer that takes longer is worth a word."""
+SKEWED_S = 30
 
 
-def spoken(source: str, values: Values) -> list[str]:
-    """Phrases for the values that are known; a field without a phrase of its own is named with its value."""
+def spoken(source: str, values: Values, *, whole: bool = True) -> list[str]:
+    """Phrases for the values that are known; a field without a phrase of its own is named with its value.
+
+    Not `whole`: only what is out of the ordinary.
+    """
     speak = _SPEAKERS.get(source)
     told, used = speak(values) if speak else ([], set())
     rest = [
         f"{name} is {_plain(value)}"
         for name, value in values.items()
-        if name not in used and value is not None
+        if whole and name not in used and value is not None
     ]
     return [*told, *rest]
 
 
-def _success(values: Values) -> tuple[list[str], set[str]]:
+def _success(values: Values) -> Told:
     windows = []
     for name, span in (("5m", "5 min"), ("15m", "15 min"), ("1h", "1 h")):
         n, rate = values.get(f"n_{name}"), values.get(f"rate_{name}")
@@ -39,7 +48,21 @@ def _success(values: Values) -> tuple[list[str], set[str]]:
     }
 
 
-def _webhooks(values: Values) -> tuple[list[str], set[str]]:
+def _rejections(values: Values) -> Told:
+    told = []
+    n, rejected, share = (values.get(name) for name in ("n_15m", "rejected_15m", "share_15m"))
+    if isinstance(n, int) and isinstance(rejected, int) and rejected:
+        of = f" ({per_cent(share)})" if isinstance(share, float) else ""
+        told.append(f"our own rules stopped {rejected} of {plural(n, 'first attempt')} in 15 min{of}")
+    usual, reason = values.get("usual"), values.get("reason")
+    if isinstance(usual, float):
+        told.append(f"{per_cent(usual)} are usual")
+    if isinstance(reason, str) and reason:
+        told.append(f"most with {safe_line(reason, limit=40)}")
+    return told, set(values)
+
+
+def _webhooks(values: Values) -> Told:
     told = []
     missing, oldest = values.get("missing"), values.get("missing_oldest_s")
     if isinstance(missing, int):
@@ -48,7 +71,7 @@ def _webhooks(values: Values) -> tuple[list[str], set[str]]:
     return told, {"missing", "missing_oldest_s"}
 
 
-def _endpoints(values: Values) -> tuple[list[str], set[str]]:
+def _endpoints(values: Values) -> Told:
     told = []
     if values.get("disabled") is True:
         told.append("the provider reports it as disabled and sends nothing to it")
@@ -60,27 +83,125 @@ def _endpoints(values: Values) -> tuple[list[str], set[str]]:
     return told, {"disabled", "missing", "ours"}
 
 
-def _credentials(values: Values) -> tuple[list[str], set[str]]:
+def _signatures(values: Values) -> Told:
+    told = []
+    failed, age = values.get("since_good"), values.get("last_good_s")
+    if isinstance(failed, int) and failed:
+        since = f"the last good one {minutes(age)} ago" if isinstance(age, int) else "no good one yet"
+        told.append(f"{plural(failed, 'webhook')} failed the signature check: {since}")
+    kinds = ("timestamp", "header", "body")
+    counts = {kind: values.get(f"{kind}_15m") for kind in kinds}
+    also = [f"{count} for the {kind}" for kind, count in counts.items() if isinstance(count, int) and count]
+    if also:
+        told.append(f"also refused in 15 min: {', '.join(also)}")
+    other = values.get("other_mode_15m")
+    if isinstance(other, int) and other:
+        told.append(f"{plural(other, 'webhook')} of the other mode came in 15 min")
+    missing = values.get("missing")
+    if isinstance(missing, int) and missing:
+        told.append(f"{plural(missing, 'generated event')} {be(missing)} not in our inbox")
+    return told, set(values)
+
+
+def _credentials(values: Values) -> Told:
     told = []
     if values.get("rejected") is True:
         code = values.get("code")
-        told.append(f"the provider rejects the monitor credential{f' with {code}' if code else ''}")
+        why = " as expired" if values.get("expired") is True else f" with {code}" if code else ""
+        told.append(f"the provider rejects the monitor credential{why}")
     if values.get("wrong_mode") is True:
         told.append("the monitor credential is accepted but proved to belong to the other mode")
-    return told, {"rejected", "accepted", "wrong_mode", "code"}
+    refused = values.get("missing_permissions")
+    if isinstance(refused, int) and refused:
+        told.append(f"it lacks {plural(refused, 'permission')}")
+    if values.get("application_failing") is True:
+        told.append("the application's own credential fails as well: the checkout may be down")
+    return told, set(values) - {"fallbacks"}
 
 
-_SPEAKERS = {
+def _permissions(values: Values) -> Told:
+    told = []
+    names, feeds = values.get("names"), values.get("refused_feeds")
+    if isinstance(names, str) and names:
+        told.append(f"the provider refuses by name: {safe_line(names)}")
+    if isinstance(feeds, int) and feeds:
+        told.append(f"{plural(feeds, 'feed')} {be(feeds)} refused with 403")
+    return told, set(values)
+
+
+def _mode(values: Values) -> Told:
+    evidence, left = values.get("evidence"), values.get("unconfirmed_1h")
+    told = [safe_line(evidence)] if isinstance(evidence, str) and evidence else []
+    if isinstance(left, int) and left:
+        told.append(f"{left} of the other mode {be(left)} not confirmed as kept apart yet")
+    ours = values.get("ours_verified_15m")
+    if told and isinstance(ours, int):
+        told.append(f"{plural(ours, 'event')} of the account's own mode came in 15 min")
+    return told, set(values)
+
+
+def _calls(values: Values) -> Told:
+    told = []
+    n = values.get("n_5m")
+    kinds = (
+        ("outage", "answered with errors of the provider"),
+        ("network", "not answered"),
+        ("rate_limited", "turned away as too many"),
+        ("auth", "refused as not authorized"),
+    )
+    for kind, said in kinds:
+        share = values.get(f"{kind}_share")
+        if isinstance(share, float) and share > 0:
+            of = f" of {plural(n, 'call')} in 5 min" if isinstance(n, int) else " of the calls in 5 min"
+            told.append(f"{per_cent(share)}{of} {said}")
+    failing = values.get("failing_min")
+    if isinstance(failing, int) and failing:
+        told.append(f"nothing could be read for {failing} min")
+    p95, usual, skew = values.get("p95_ms"), values.get("usual_ms"), values.get("skew_s")
+    if isinstance(p95, int) and p95 >= SLOW_MS:
+        beside = f", {usual} ms are usual" if isinstance(usual, int) else ""
+        told.append(f"one answer in 20 takes {p95} ms or longer{beside}")
+    if isinstance(skew, int) and abs(skew) >= SKEWED_S:
+        told.append(f"the provider's clock is {abs(skew)} s {'ahead of' if skew > 0 else 'behind'} ours")
+    return told, set(values)
+
+
+def _account(values: Values) -> Told:
+    told = []
+    if values.get("charges_enabled") is False:
+        told.append("the provider lets the account take no payments")
+    if values.get("payouts_enabled") is False:
+        told.append("the provider pays nothing out")
+    names = values.get("names")
+    if isinstance(names, str) and names:
+        told.append(f"it wants: {safe_line(names)}")
+    return told, set(values)
+
+
+_SPEAKERS: dict[str, Callable[[Values], Told]] = {
     "success": _success,
+    "rejections": _rejections,
     "webhooks": _webhooks,
     "endpoints": _endpoints,
+    "webhook_signatures": _signatures,
     "credentials": _credentials,
+    "permissions": _permissions,
+    "mode": _mode,
+    "calls": _calls,
+    "account": _account,
 }
 
 
 def per_cent(share: float) -> str:
     """A share of 0..1 as `45.0 %`."""
     return f"{100 * share:.1f} %"
+
+
+def minutes(seconds: int) -> str:
+    """`40 s`, `4 min`, `3 h`."""
+    if seconds < 120:
+        return f"{seconds} s"
+    return f"{seconds // 60} min" if seconds < 7200 else f"{seconds // 3600} h"
 
 
 def plural(count: int, noun: str) -> str:

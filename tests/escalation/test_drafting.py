@@ -126,7 +126,7 @@ def test_blind_monitor_credential_is_no_payment_number(desk):
     desk.open("credentials-rejected")
     hurt = impact(desk.store, desk.incident, desk.now)
     assert hurt.payments is None
-    assert "application's own key, which was not verified" in hurt.method
+    assert "the application's key was not verified" in hurt.method
 
 
 def test_worth_never_adds_currencies_nor_two_events_of_one_purchase(desk):

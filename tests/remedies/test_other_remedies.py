@@ -135,7 +135,7 @@ def test_switch_that_does_not_prove_itself_is_undone(revoked):
     revoked.open("credentials-rejected")
     revoked.tick()
     assert revoked.attempts[0].outcome == "not_verified"
-    assert "undone: api_key is in use again" in revoked.attempts[0].detail
+    assert "undone: the configured credential is in use again" in revoked.attempts[0].detail
     assert revoked.store.facts.active_slot("stripe-live") == 0
     assert revoked.stripe.slot == 0
 

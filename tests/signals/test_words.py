@@ -30,6 +30,6 @@ def test_a_gap_is_said_with_its_age_and_a_key_with_its_code() -> None:
 
 
 def test_nothing_known_is_lost_for_lack_of_a_phrase_and_nothing_unknown_is_said() -> None:
-    assert spoken("mode", {"wrong_mode_events_1h": 3}) == ["wrong_mode_events_1h is 3"]
+    assert spoken("webhooks", {"unprocessed": 3}) == ["unprocessed is 3"]
     for source, schema in SOURCES.items():
         assert spoken(source, dict.fromkeys(schema.fields)) == []
