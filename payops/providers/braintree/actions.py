@@ -1,0 +1,216 @@
+"""What payops does at Braintree, and how it learns what came of it.
+
+Writes go through the SDK's gateways with an `api_request_key`, which makes Braintree do them once. Merchants for
+whom it is not turned on get the validation error 915231: nothing was done, so what was asked is looked up in two
+ways, as the search index may lag, and only then asked for without the key.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from payops.domain.errors import ProviderError
+from payops.domain.money import Money
+from payops.domain.payments import Attempt, Refund, Subscription
+from payops.providers.port import ActionAnswer
+from payops.text import safe_line
+
+from . import normalise, search, wire
+from .errors import KEY_NOT_ALLOWED
+from .session import Reader, Session
+
+_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_MOST_REFUNDS = search.PAGE
+_KEY_LIMIT = 255
+Object = Mapping[str, Any]
+
+
+def attempt(session: Session, slot: int, attempt_id: str) -> Attempt:
+    """The attempt as it is now, with the sum of its refunds that did not fail."""
+    reader = Reader(session, slot)
+    sale = _transaction(reader, attempt_id)
+    found = normalise.attempt(sale, session.account)
+    if found is None:
+        raise session.error("outage", f"Braintree's answer about {attempt_id} is no sale")
+    if found.amount_refunded_minor is None:
+        back = [refund for refund, _ in _refunds(reader, sale) if refund.failure_reason is None]
+        found = replace(
+            found, amount_refunded_minor=sum(each.amount_minor for each in back if each.status != "voided")
+        )
+    return found
+
+
+def refunds_of(session: Session, slot: int, attempt_id: str) -> tuple[tuple[Refund, str | None], ...]:
+    """All refunds of a sale; the reference of ours is their order id."""
+    reader = Reader(session, slot)
+    return _refunds(reader, _transaction(reader, attempt_id))
+
+
+def refund(
+    session: Session, slot: int, attempt_id: str, amount: Money | None, reference: str, key: str
+) -> ActionAnswer:
+    attempt_id = _checked(session, attempt_id)
+    options: dict[str, Any] = {"order_id": reference}
+    if amount is not None:
+        options["amount"] = wire.major(amount.amount_minor, amount.currency)
+
+    def act(more: Mapping[str, str]) -> Callable[[Any], Any]:
+        return lambda gateway: gateway.transaction.refund(attempt_id, {**options, **more})
+
+    def before() -> ActionAnswer | None:
+        reader = Reader(session, slot)
+        by_order = search.ids(
+            reader, search.TRANSACTIONS, {"order_id": {"is": reference}, "type": ["credit"]}
+        )
+        for made, said in _refunds(reader, _transaction(reader, attempt_id)):
+            if said == reference or made.refund_id in by_order:
+                return ActionAnswer((), f"{made.refund_id} was already made: {made.status}", made.refund_id)
+        if by_order:
+            raise session.error(
+                "conflict",
+                f"{by_order[0]} carries the reference {reference}, but is no refund of {attempt_id}",
+            )
+        return None
+
+    return _once(session, slot, act, before, key, "transaction", f"{attempt_id} is refunded")
+
+
+def capture(session: Session, slot: int, attempt_id: str, amount: Money | None, key: str) -> ActionAnswer:
+    attempt_id = _checked(session, attempt_id)
+    exact = None if amount is None else wire.major(amount.amount_minor, amount.currency)
+
+    def act(more: Mapping[str, str]) -> Callable[[Any], Any]:
+        return lambda gateway: gateway.transaction.submit_for_settlement(attempt_id, exact, dict(more))
+
+    def before() -> ActionAnswer | None:
+        found = normalise.attempt(_transaction(Reader(session, slot), attempt_id), session.account)
+        if found is not None and found.captured:
+            return ActionAnswer((), f"{attempt_id} was already submitted for settlement", attempt_id)
+        return None
+
+    return _once(session, slot, act, before, key, "transaction", f"{attempt_id} is submitted for settlement")
+
+
+def subscription(session: Session, slot: int, subscription_id: str) -> Subscription:
+    found = normalise.subscription(_subscription(Reader(session, slot), subscription_id), session.account)
+    if found is None:
+        raise session.error("outage", f"Braintree's answer about {subscription_id} is no subscription")
+    return found
+
+
+def collect(session: Session, slot: int, subscription_id: str, amount: Money, key: str) -> ActionAnswer:
+    """The SDK's `retry_charge` with the amount stated, submitted for settlement, and a key it does not offer.
+
+    Without a stated amount Braintree takes the whole balance; without the option the money is only authorized.
+    """
+    params = {
+        "amount": wire.major(amount.amount_minor, amount.currency),
+        "subscription_id": _checked(session, subscription_id),
+        "type": "sale",
+        "options": {"submit_for_settlement": True},
+    }
+    try:
+        return _charged(session, slot, {**params, "api_request_key": key[:_KEY_LIMIT]}, subscription_id)
+    except ProviderError as error:
+        if error.code != KEY_NOT_ALLOWED:
+            raise
+    owing = subscription(session, slot, subscription_id)
+    if owing.status != "past_due":
+        raise session.error("invalid_request", f"{subscription_id} is {owing.status}: it owes nothing now")
+    return _charged(session, slot, params, subscription_id)
+
+
+def use_payment_method(session: Session, slot: int, subscription_id: str, method_id: str) -> ActionAnswer:
+    """Setting the same method twice changes nothing: it needs no key, and Braintree takes none here."""
+    subscription_id, method_id = _checked(session, subscription_id), _checked(session, method_id)
+    made = session.via(slot).write(
+        lambda gateway: gateway.subscription.update(subscription_id, {"payment_method_token": method_id}),
+        "subscription",
+    )
+    return ActionAnswer(
+        _ids(made.request_id), f"{subscription_id} is paid with {method_id} now", subscription_id
+    )
+
+
+def _once(
+    session: Session,
+    slot: int,
+    act: Callable[[Mapping[str, str]], Callable[[Any], Any]],
+    before: Callable[[], ActionAnswer | None],
+    key: str,
+    thing: str,
+    done: str,
+) -> ActionAnswer:
+    """Write with the key; where the merchant may not use one, look first whether it is done already."""
+    via = session.via(slot)
+    try:
+        made = via.write(act({"api_request_key": key[:_KEY_LIMIT]}), thing)
+    except ProviderError as error:
+        if error.code != KEY_NOT_ALLOWED:
+            raise
+        known = before()
+        if known is not None:
+            return known
+        made = via.write(act({}), thing)
+    status = safe_line(getattr(made.thing, "status", None) or "in an unknown state", limit=40)
+    object_id = wire.identifier(getattr(made.thing, "id", None))
+    return ActionAnswer(_ids(made.request_id), f"{done}: {object_id or thing} is {status}", object_id)
+
+
+def _charged(session: Session, slot: int, params: Object, subscription_id: str) -> ActionAnswer:
+    answer = session.via(slot).post("/transactions", {"transaction": params})
+    made = wire.fields(answer.root, normalise.TRANSACTION)
+    if answer.root.tag != "transaction" or wire.identifier(made.get("id")) is None:
+        raise session.error("outage", "Braintree's answer holds no transaction", answer)
+    status = safe_line(made.get("status") or "in an unknown state", limit=40)
+    return ActionAnswer(
+        _ids(answer.request_id), f"{subscription_id} is charged: {made['id']} is {status}", made["id"]
+    )
+
+
+def _refunds(reader: Reader, sale: Object) -> tuple[tuple[Refund, str | None], ...]:
+    ids = [
+        each for each in wire.items(sale.get("refund_ids")) if isinstance(each, str) and _ID.fullmatch(each)
+    ]
+    if not ids:
+        return ()
+    if len(ids) > _MOST_REFUNDS:
+        raise reader.session.error("outage", f"Braintree names {len(ids)} refunds of one sale")
+    found = search.fetch(reader, search.TRANSACTIONS, ids)
+    known = [(normalise.refund(each, reader.session.account), each) for each in found]
+    refunds = tuple((back, wire.identifier(each.get("order_id"))) for back, each in known if back is not None)
+    if len(refunds) < len(ids):
+        # A sum with one left out would allow to give back too much.
+        raise reader.session.error("outage", "Braintree does not show every refund it names: ask again")
+    return refunds
+
+
+def _transaction(reader: Reader, transaction_id: str) -> Object:
+    answer = reader.get(f"/transactions/{_checked(reader.session, transaction_id)}")
+    if answer.root.tag != "transaction":
+        raise reader.session.error(
+            "outage", f"Braintree's answer about {transaction_id} is no transaction", answer
+        )
+    return wire.fields(answer.root, normalise.TRANSACTION)
+
+
+def _subscription(reader: Reader, subscription_id: str) -> Object:
+    answer = reader.get(f"/subscriptions/{_checked(reader.session, subscription_id)}")
+    if answer.root.tag != "subscription":
+        raise reader.session.error(
+            "outage", f"Braintree's answer about {subscription_id} is no subscription", answer
+        )
+    return wire.fields(answer.root, normalise.SUBSCRIPTION)
+
+
+def _checked(session: Session, object_id: str) -> str:
+    if not _ID.fullmatch(object_id):
+        raise session.error("invalid_request", f"{safe_line(object_id, limit=60)!r} is no Braintree id")
+    return object_id
+
+
+def _ids(request_id: str | None) -> tuple[str, ...]:
+    return (request_id,) if request_id else ()
