@@ -56,6 +56,8 @@ class Account(ABC):
     """
 
     provider: ClassVar[Provider]
+    tries_without_method: ClassVar[bool] = True
+    """Whether the provider makes an attempt, which fails, when a subscription has nothing to be charged."""
 
     def __init__(
         self,
@@ -205,6 +207,10 @@ class Account(ABC):
     def payout_changed(self, at_ms: int, payout: Payout) -> None:
         """A payout was made or its state changed."""
 
+    def subscribed(self, subscription: Subscription) -> None:
+        """A subscription of before the world's time: `at_ms` is when its present period was paid."""
+        return
+
     # What happens.
 
     def begin(self, at_ms: int, faults: list[Fault]) -> None:
@@ -238,11 +244,18 @@ class Account(ABC):
         self.charged(at_ms, charge)
         return charge
 
-    def capture(self, at_ms: int, charge: Charge) -> None:
-        """Take what was reserved."""
-        charge.captured, charge.captured_ms = True, at_ms
+    def bill(self, at_ms: int, subscription: Subscription) -> Payment:
+        """The purchase that a try to collect a subscription's bill belongs to."""
+        payment = self.intend(at_ms, subscription.buyer, subscription.amount)
+        payment.subscription = subscription
+        subscription.payments.append(payment)
+        return payment
+
+    def capture(self, at_ms: int, charge: Charge, amount: int | None = None) -> None:
+        """Take what was reserved, or `amount` of it; the rest is let go."""
+        charge.captured, charge.captured_ms, charge.captured_amount = True, at_ms, amount
         currency = charge.payment.buyer.currency
-        self.taken[currency] = self.taken.get(currency, 0) + charge.payment.amount
+        self.taken[currency] = self.taken.get(currency, 0) + charge.amount_taken
         self.captured(at_ms, charge)
 
     def duplicate(self, at_ms: int, charge: Charge) -> Charge:
@@ -301,7 +314,17 @@ class Account(ABC):
     ) -> Event:
         """The provider makes an event of it; whoever subscribed is owed it."""
         event_id = self.object_id("event", len(self.events) + 1)
-        event = Event(event_id, at_ms, type_, subject, version, key, snapshot=snapshot, test=test)
+        event = Event(
+            event_id,
+            at_ms,
+            type_,
+            subject,
+            version,
+            key,
+            snapshot=snapshot,
+            test=test,
+            drifted=self.drifted,
+        )
         self.events.add(event)
         if at_ms >= self.start_ms:
             self.deliveries.owe(event, self.endpoints.rows)

@@ -40,6 +40,9 @@ class Keyring:
     def get(self, token: str) -> Key | None:
         return self._keys.get(token)
 
+    def named(self, name: KeyName) -> Key:
+        return next(key for key in self._keys.values() if key.name == name)
+
     def monitor(self) -> Key:
         """The credential payops reads with: its first that is neither dead nor of the wrong mode."""
         mine = [key for key in self._keys.values() if key.name in ("monitor", "fallback")]

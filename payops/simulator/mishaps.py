@@ -175,7 +175,11 @@ def _no_method(account: Account, at_ms: int, fault: Fault) -> None:
 
 def _renewal_fails(at_ms: int, what: tuple[Account, Subscription, bool]) -> None:
     account, subscription, no_method = what
-    subscription.method = not no_method
+    if no_method:
+        subscription.method = False
+        if not account.tries_without_method:
+            account.traffic.miss(at_ms, subscription)
+            return
     account.traffic.renew(at_ms, subscription, account.decline("insufficient_funds"))
 
 

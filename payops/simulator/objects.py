@@ -59,8 +59,17 @@ class Charge:
     captured: bool = True
     captured_ms: int | None = None
     expires_ms: int | None = None
+    captured_amount: int | None = None
+    """What was taken of an authorization; None = all of it."""
     dispute: Dispute | None = None
     test: bool = False
+
+    @property
+    def amount_taken(self) -> int:
+        """The money it brought, before anything went back."""
+        if self.decline is not None or not self.captured:
+            return 0
+        return self.payment.amount if self.captured_amount is None else self.captured_amount
 
     @property
     def amount_refunded(self) -> int:
@@ -111,6 +120,8 @@ class Subscription:
     payments: list[Payment] = field(default_factory=list)
     try_ms: int = 0
     """When the provider tries to collect next."""
+    period_ms: int = 0
+    """When the period began that was billed last."""
 
 
 @dataclass(slots=True, eq=False)
@@ -127,6 +138,9 @@ class Invoice:
     changed_ms: int = 0
     payment: Payment | None = None
     error: str | None = None
+    final_ms: int | None = None
+    """When it became payable."""
+    paid_ms: int | None = None
 
 
 @dataclass(slots=True, eq=False)
@@ -188,7 +202,8 @@ class Event:
 
     `version` says how it was: a payment's number of charges, a charge's number of refunds, for a refund 1 once it
     is referenced. `snapshot` is the subject as the provider showed it then, where that cannot be drawn later.
-    `waiting` are the endpoints that should have it and have not answered 2xx. `test`: made in the other mode.
+    `before` is what a change replaced. `waiting` are the endpoints that should have it and have not answered 2xx.
+    `test`: made in the other mode. `drifted`: while the account's API version was another.
     """
 
     id: str
@@ -200,4 +215,6 @@ class Event:
     """The idempotency key of the request that caused it, where one did."""
     waiting: tuple[Endpoint, ...] = ()
     snapshot: object = None
+    before: object = None
     test: bool = False
+    drifted: bool = False

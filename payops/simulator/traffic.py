@@ -73,8 +73,10 @@ class Traffic:
                 amount,
                 next_ms,
                 changed_ms=next_ms - _MONTH_MS,
+                period_ms=next_ms - _MONTH_MS,
             )
             account.subscriptions.add(subscription)
+            account.subscribed(subscription)
             self._collect_at(next_ms, subscription)
 
     def _collect_at(self, at_ms: int, subscription: Subscription) -> None:
@@ -92,29 +94,44 @@ class Traffic:
             share(account.seed, f"{account.name}/{what}/{subscription.id}/{at_ms}")
             for what in ("luck", "reason")
         )
+        if not subscription.method and not account.tries_without_method:
+            self.miss(at_ms, subscription)
+            return
         fine = subscription.method and luck < max(self._success, 0.9)
         self.renew(at_ms, subscription, None if fine else account.ordinary_decline(reason))
 
     def renew(self, at_ms: int, subscription: Subscription, decline: Decline | None) -> Payment:
         """A subscription's bill is due: one try to collect it."""
-        account = self._account
-        payment = account.intend(at_ms, subscription.buyer, subscription.amount)
-        payment.subscription = subscription
-        subscription.payments.append(payment)
-        account.attempt(at_ms, payment, decline)
-        subscription.changed_ms = at_ms
+        payment = self._account.bill(at_ms, subscription)
+        self._account.attempt(at_ms, payment, decline)
         if decline is None:
-            subscription.status, subscription.failures, subscription.outstanding = "active", 0, 0
-            subscription.next_ms = at_ms + _MONTH_MS
-            self._collect_at(subscription.next_ms, subscription)
-            account.subscription_changed(at_ms, subscription, "paid")
+            self.paid(at_ms, subscription)
         else:
-            subscription.failures += 1
-            subscription.outstanding = subscription.amount
-            subscription.status = "past_due"
-            self._collect_at(at_ms + _DUNNING_MS, subscription)
-            account.subscription_changed(at_ms, subscription, "failed")
+            self._owed(at_ms, subscription)
         return payment
+
+    def miss(self, at_ms: int, subscription: Subscription) -> None:
+        """A subscription's bill is due, and there is nothing to charge: no try is made."""
+        self._owed(at_ms, subscription)
+
+    def paid(self, at_ms: int, subscription: Subscription) -> None:
+        if not subscription.failures:
+            subscription.period_ms = at_ms
+        subscription.status, subscription.failures, subscription.outstanding = "active", 0, 0
+        subscription.changed_ms = at_ms
+        subscription.next_ms = subscription.period_ms + _MONTH_MS
+        self._collect_at(subscription.next_ms, subscription)
+        self._account.subscription_changed(at_ms, subscription, "paid")
+
+    def _owed(self, at_ms: int, subscription: Subscription) -> None:
+        if not subscription.failures:
+            subscription.period_ms = at_ms
+        subscription.failures += 1
+        subscription.outstanding = subscription.amount
+        subscription.status = "past_due"
+        subscription.changed_ms = at_ms
+        self._collect_at(at_ms + _DUNNING_MS, subscription)
+        self._account.subscription_changed(at_ms, subscription, "failed")
 
     def _plan_next(self, at_ms: int) -> None:
         gap_ms = 1 + int(self._arrivals.expovariate(self._per_ms))
@@ -163,7 +180,7 @@ class Traffic:
     def _try_again(self, at_ms: int, payment: Payment) -> None:
         draw = self._retries.random
         luck, reason, again = draw(), draw(), draw()
-        if self._account.faults.silent:
+        if self._account.faults.silent or payment.paid is not None:
             return
         self._try(at_ms, payment, min(_RETRY_SUCCESS, self._success), luck, reason, again)
 

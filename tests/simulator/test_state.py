@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from payops import config
+from payops.domain.catalogue import REMEDY_IDS
 from payops.domain.errors import UsageError
 from payops.remedies.probe import http_probe
 from payops.simulator import journal, ledger
@@ -273,12 +274,7 @@ def test_written_configuration_is_valid_and_private(tmp_path: Path, receiver: Re
     ]
     assert [operator.name for operator in settings.operators] == ["demo", "demo2"]
     assert settings.mode == "armed"
-    assert set(settings.arm[0].remedies) == {
-        "enable-endpoint",
-        "resend-missing",
-        "switch-credential",
-        "diagnose",
-    }
+    assert settings.arm[0].remedies == REMEDY_IDS
     assert f":{settings.receiver.port}" in receiver.url
     for file in (path, *(tmp_path / "payops.secrets").iterdir()):
         assert file.stat().st_mode & 0o077 == 0

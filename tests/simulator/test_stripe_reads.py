@@ -151,8 +151,8 @@ REFUSED = [
     ("/v1/charges?starting_after=a&ending_before=b", 400, "parameters_exclusive", "starting_after"),
     ("/v1/charges/ch_no", 404, "resource_missing", "No such charge: 'ch_no'"),
     ("/v1/webhook_endpoints/we_no", 404, "resource_missing", "No such webhook endpoint: 'we_no'"),
-    ("/v1/subscriptions", 404, None, "Unrecognized request URL (GET: /v1/subscriptions)"),
-    ("/v2/core/event_destinations?include[]=x", 404, None, "Unrecognized request URL"),
+    ("/v1/tokens", 404, None, "Unrecognized request URL (GET: /v1/tokens)"),
+    ("/v2/core/accounts", 404, None, "Unrecognized request URL"),
     ("/v1/charges?a[=1", 400, None, "Invalid"),
     ("/", 404, None, "Unrecognized request URL"),
 ]
@@ -207,12 +207,20 @@ def test_revoked_key_is_refused_and_the_fallback_goes_on(live: Open) -> None:
     world.after(minutes=9)
     assert world.client.v1.balance.retrieve().livemode is True
     world.after(minutes=11)
-    with pytest.raises(stripe.AuthenticationError, match="Expired API Key") as caught:
+    with pytest.raises(stripe.AuthenticationError, match="Invalid API Key provided") as caught:
         world.client.v1.balance.retrieve()
-    assert caught.value.json_body["error"]["code"] == "api_key_expired"
+    assert "code" not in caught.value.json_body["error"]
     assert fallback.v1.accounts.retrieve_current().id == world.account.id
     world.after(minutes=21)
     assert world.client.v1.balance.retrieve().livemode is True
+
+
+def test_expired_key_is_told_apart_from_a_revoked_one(live: Open) -> None:
+    world = live(faults="[{kind: key_expired, provider: stripe, at: 10m}]", rate=1)
+    world.after(minutes=11)
+    with pytest.raises(stripe.AuthenticationError, match="Expired API Key provided") as caught:
+        world.client.v1.balance.retrieve()
+    assert caught.value.json_body["error"]["code"] == "api_key_expired"
 
 
 def test_key_of_the_wrong_mode_sees_the_other_mode(live: Open) -> None:

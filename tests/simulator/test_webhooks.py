@@ -51,7 +51,7 @@ def test_body_is_the_event_and_its_signature_is_stripes(receiver: Receiver) -> N
 def test_signature_is_what_the_sdk_would_write() -> None:
     world = fresh()
     header = stripe.WebhookSignature.generate_signature_header("{}", "whsec_x", int(world.start.timestamp()))
-    assert signature(b"{}", "whsec_x", world.start) == header
+    assert signature(b"{}", world.start, "whsec_x") == header
 
 
 def test_deliveries_leave_in_order_and_are_booked(receiver: Receiver) -> None:

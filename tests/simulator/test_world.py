@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from payops.simulator.agenda import Agenda
 from payops.simulator.ids import Ids
 from payops.simulator.scenario import Scenario
-from payops.simulator.stripe.shapes import Shapes
+from payops.simulator.stripe.account import of_stripe
 from payops.simulator.world import World
 
 from .conftest import ACCOUNT, make_scenario
@@ -22,7 +22,7 @@ from .conftest import ACCOUNT, make_scenario
 def picture(world: World) -> list[object]:
     """Everything there is to see of a world, in order."""
     account = world.accounts[ACCOUNT]
-    shapes = Shapes(account)
+    shapes = of_stripe(account).shapes
     return [
         [shapes.event(event) for event in account.events.rows],
         [shapes.payment(payment) for payment in account.payments.rows],
@@ -120,7 +120,7 @@ def test_every_charge_and_refund_is_told_by_its_events() -> None:
 
 def test_event_shows_its_subject_as_it_was_then() -> None:
     account = at_end(make_scenario(rate=30, warmup="6h", duration="2h")).accounts[ACCOUNT]
-    shapes = Shapes(account)
+    shapes = of_stripe(account).shapes
     refund = account.refunds.rows[0]
     of_charge = {e.type: shapes.event(e) for e in account.events.rows if e.subject is refund.charge}
     assert of_charge["charge.succeeded"]["data"]["object"]["amount_refunded"] == 0

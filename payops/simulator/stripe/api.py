@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any
@@ -12,15 +12,17 @@ from typing import Any
 import msgspec
 
 from payops.domain.payments import Mode
-from payops.simulator.account import Account
+from payops.simulator.keys import Key
 from payops.simulator.wire import Request, Response
 from payops.simulator.world import World
 
-from . import errors
-from .calls import HANDLERS, Call, route
+from . import errors, permissions
+from .account import StripeAccount, of_stripe
+from .call import Call
+from .calls import HANDLERS, route
 from .errors import ApiError
-from .params import PERMITTED, Params, check, decode
-from .shapes import API_VERSION, Shape
+from .params import Params, check, decode, decode_json
+from .vocabulary import API_VERSION, DRIFTED_VERSION, Shape
 
 _BAD_REQUEST = {"error": {"type": "invalid_request_error", "message": "Bad request."}}
 _RATE_LIMITED = {
@@ -59,13 +61,15 @@ class StripeApi:
         self._world = world
         self._kept: dict[_Slot, _Kept] = {}
         self._running: dict[_Slot, str] = {}
+        self._changing: dict[tuple[str, str], str] = {}
+        """Objects that a write is about, by account and id, and the request that has them."""
         self._instant_ms = -1
         self._asked: dict[bytes, int] = {}
 
     def respond(self, request: Request) -> Response:
         """The API's answer at the world's present instant; every error is an answer too."""
         request_id = self._request_id(request)
-        version = request.headers.get("stripe-version", API_VERSION)
+        version = request.headers.get("stripe-version", self._default_version())
         known = _VERSION.fullmatch(version) is not None
         headers = {"Request-Id": request_id, "Stripe-Version": version if known else API_VERSION}
         try:
@@ -78,6 +82,12 @@ class StripeApi:
             return _response(
                 error.status, {"error": {**error.body["error"], "request_log_url": log_url}}, headers
             )
+
+    def _default_version(self) -> str:
+        """The account's own version, which a request without one is answered in."""
+        with self._world.lock:
+            drifted = any(account.drifted for account in self._world.of("stripe"))
+        return DRIFTED_VERSION if drifted else API_VERSION
 
     def _request_id(self, request: Request) -> str:
         """The same for the same request at the same instant of a run, whoever else is asking meanwhile."""
@@ -101,18 +111,20 @@ class StripeApi:
 
     def _answer(self, request: Request, request_id: str) -> tuple[int, Shape, dict[str, str]]:
         with self._world.lock:
-            account, mode = self._access(request.headers)
-        called, object_id = route(request.method, request.path)
-        text = request.body if request.method == "POST" else request.query
-        params = check(decode(text), PERMITTED[called])
+            account, key = self._access(request.headers)
+            called, object_id = route(request.method, request.path)
+            lacking = permissions.lacking(key.denied, called)
+            if lacking is not None:
+                raise errors.not_permitted(key.token, account.id, lacking)
+        params = _params(request, called)
         if request.method == "POST":
-            return self._write(request, request_id, account, mode, params)
+            return self._write(request, request_id, account, key.mode, params)
         with self._world.lock:
-            call = Call(account, mode, object_id, params, self._world.now_ms)
+            call = Call(account, key.mode, object_id, params, self._world.now_ms)
             return 200, HANDLERS[called](call), {}
 
-    def _access(self, headers: Mapping[str, str]) -> tuple[Account, Mode]:
-        """Whose key it is and which mode it opens."""
+    def _access(self, headers: Mapping[str, str]) -> tuple[StripeAccount, Key]:
+        """Whose key it is and what it opens."""
         scheme, _, token = headers.get("authorization", "").partition(" ")
         token = token.strip()
         if scheme.lower() != "bearer" or not token:
@@ -121,21 +133,26 @@ class StripeApi:
             key = account.keyring.get(token)
             if key is None:
                 continue
-            if key.dead:
+            if key.expired:
                 raise errors.expired_key(token)
+            if key.revoked:
+                raise errors.invalid_key(token)
             wanted = headers.get("stripe-account", account.id)
             if wanted != account.id:
                 raise errors.no_such_account(token, wanted)
-            return account, key.mode
+            return of_stripe(account), key
         raise errors.invalid_key(token)
 
     def _write(
-        self, request: Request, request_id: str, account: Account, mode: Mode, params: Params
+        self, request: Request, request_id: str, account: StripeAccount, mode: Mode, params: Params
     ) -> tuple[int, Shape, dict[str, str]]:
         """Once per idempotency key: the same request gets the first answer again."""
+        _, object_id = route(request.method, request.path)
+        place = (account.name, object_id or params.get("charge", "") or params.get("payment_intent", ""))
         key = request.headers.get("idempotency-key")
         if key is None:
-            return *self._execute(request, account, mode, params, None), {}
+            with self._alone(place, request_id):
+                return *self._execute(request, account, mode, params, None), {}
         if not 1 <= len(key) <= 255:
             raise errors.invalid("Idempotency-Key", "Idempotency keys are 1 to 255 characters long.")
         slot = (account.name, mode, key)
@@ -148,12 +165,23 @@ class StripeApi:
                     if kept.request != _identity(request):
                         raise errors.key_reused(key)
                     return kept.status, kept.body, {"Idempotent-Replayed": "true", "Idempotency-Key": key}
+            with self._alone(place, request_id):
                 return *self._execute(request, account, mode, params, key), {"Idempotency-Key": key}
         finally:
             del self._running[slot]
 
+    @contextmanager
+    def _alone(self, place: tuple[str, str], request_id: str) -> Iterator[None]:
+        """One write at a time about one object: whoever comes meanwhile is turned away."""
+        if self._changing.setdefault(place, request_id) != request_id:
+            raise errors.locked()
+        try:
+            yield
+        finally:
+            del self._changing[place]
+
     def _execute(
-        self, request: Request, account: Account, mode: Mode, params: Params, key: str | None
+        self, request: Request, account: StripeAccount, mode: Mode, params: Params, key: str | None
     ) -> tuple[int, Shape]:
         """Record the write, then do it. A refusal of a request that never ran is not kept for its key."""
         world = self._world
@@ -193,14 +221,22 @@ class StripeApi:
         """Do a recorded write again; its answer was given long ago."""
         request = Request(record["method"], record["path"], body=record["body"])
         called, _ = route(request.method, request.path)
-        params = check(decode(request.body), PERMITTED[called])
-        account = self._world.accounts[record["account"]]
+        params = _params(request, called)
+        account = of_stripe(self._world.accounts[record["account"]])
         with suppress(ApiError):  # refused then, refused now
             self._execute(request, account, record["mode"], params, record["key"])
 
 
 def _response(status: int, body: Shape, headers: Mapping[str, str]) -> Response:
     return Response(status, msgspec.json.encode(body), {"Content-Type": "application/json", **headers})
+
+
+def _params(request: Request, called: tuple[str, str]) -> Params:
+    if request.method != "POST":
+        return check(decode(request.query), called)
+    return check(
+        decode_json(request.body) if request.path.startswith("/v2/") else decode(request.body), called
+    )
 
 
 def _identity(request: Request) -> str:

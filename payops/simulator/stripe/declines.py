@@ -91,6 +91,11 @@ _TABLE = (
 )
 BY_CODE: dict[str, Decline] = {decline.code: decline for decline in _TABLE}
 
+HARD = frozenset(
+    decline.code for decline in _TABLE if decline.advice in ("do_not_try_again", "confirm_card_data")
+)
+"""What the same card is refused for again."""
+
 _ORDINARY = tuple(decline for decline in _TABLE if decline.share)
 _LIMITS = tuple(accumulate(decline.share for decline in _ORDINARY))
 
@@ -99,6 +104,11 @@ def ordinary(share: float) -> Decline:
     """The decline at `share` (0..1) of the ordinary mix: a uniform number gives the realistic proportions."""
     place = bisect(_LIMITS, share * _LIMITS[-1])
     return _ORDINARY[min(place, len(_ORDINARY) - 1)]
+
+
+def code_shown(decline: Decline) -> str | None:
+    """A block by Stripe's own rules reads `fraudulent` to the payer's side of the API."""
+    return "fraudulent" if decline.blocked else decline.code
 
 
 def of_stripe(decline: words.Decline) -> Decline:

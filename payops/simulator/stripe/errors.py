@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 _DOCS = "https://stripe.com/docs/error-codes/"
 
 
 class ApiError(Exception):
-    """A refusal. `executed`: the request was valid and ran, so an idempotency key keeps this answer."""
+    """A refusal. `executed`: the request was valid and ran, so an idempotency key keeps this answer.
+
+    `more` are further fields of the error, such as the object in its new state.
+    """
 
     def __init__(
         self,
@@ -19,6 +23,7 @@ class ApiError(Exception):
         param: str | None = None,
         type_: str = "invalid_request_error",
         executed: bool = False,
+        more: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__(message)
         self.status = status
@@ -28,7 +33,7 @@ class ApiError(Exception):
             error |= {"code": code, "doc_url": _DOCS + code.replace("_", "-")}
         if param is not None:
             error["param"] = param
-        self.body: dict[str, Any] = {"error": error}
+        self.body: dict[str, Any] = {"error": error | dict(more or {})}
 
 
 def _masked(token: str) -> str:
@@ -52,6 +57,15 @@ def invalid_key(token: str) -> ApiError:
 
 def expired_key(token: str) -> ApiError:
     return ApiError(401, f"Expired API Key provided: {_masked(token)}", code="api_key_expired")
+
+
+def not_permitted(token: str, account: str, permission: str) -> ApiError:
+    return ApiError(
+        403,
+        f"The provided key '{_masked(token)}' does not have the required permissions for this endpoint on account "
+        f"'{account}'. Having the '{permission}' permission would allow this request to continue.",
+        code="more_permissions_required_for_application",
+    )
 
 
 def no_such_account(token: str, account: str) -> ApiError:
@@ -114,6 +128,20 @@ def key_reused(key: str) -> ApiError:
         f"Try using a key other than '{key}' if you meant to execute a different request.",
         type_="idempotency_error",
     )
+
+
+def locked() -> ApiError:
+    """429 without the header that names a limit: somebody else is changing the object."""
+    return ApiError(
+        429,
+        "This object cannot be accessed right now because another API request or Stripe process is currently "
+        "accessing it. If you see this error intermittently, retry the request.",
+        code="lock_timeout",
+    )
+
+
+def not_json() -> ApiError:
+    return ApiError(400, "The request body is not a JSON object.")
 
 
 def key_in_use(key: str) -> ApiError:

@@ -14,6 +14,7 @@ from payops.simulator.account import Account
 from payops.simulator.deliveries import Send
 
 from .account import StripeAccount as open_account
+from .account import of_stripe
 from .api import StripeApi as open_api
 from .keys import stored
 from .shapes import Shapes
@@ -21,17 +22,20 @@ from .shapes import Shapes
 __all__ = ["delivery", "open_account", "open_api", "signature", "stored"]
 
 
-def signature(body: bytes, secret: str, at: datetime) -> str:
-    """The `Stripe-Signature` header for `body` sent at `at`."""
+def signature(body: bytes, at: datetime, *secrets: str) -> str:
+    """The `Stripe-Signature` header for `body` sent at `at`: one `v1` for each secret."""
     second = to_epoch(at)
-    mac = hmac.new(secret.encode(), f"{second}.".encode() + body, sha256).hexdigest()
-    return f"t={second},v1={mac}"
+    signed = f"{second}.".encode() + body
+    macs = (hmac.new(secret.encode(), signed, sha256).hexdigest() for secret in secrets)
+    return ",".join([f"t={second}", *(f"v1={mac}" for mac in macs)])
 
 
 def delivery(account: Account, send: Send, at: datetime) -> tuple[bytes, Mapping[str, str]]:
-    body = msgspec.json.encode(Shapes(account).event(send.event))
+    ours = of_stripe(account)
+    body = msgspec.json.encode(Shapes(ours).event(send.event))
+    secrets = ours.secrets(send.endpoint, send.event, account.agenda.now_ms)
     return body, {
         "Content-Type": "application/json; charset=utf-8",
-        "Stripe-Signature": signature(body, send.endpoint.secret, at),
+        "Stripe-Signature": signature(body, at, *secrets),
         "User-Agent": "Stripe/1.0 (+https://stripe.com/docs/webhooks)",
     }

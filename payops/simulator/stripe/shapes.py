@@ -2,18 +2,32 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import TYPE_CHECKING, cast
 
-from payops.domain.payments import Mode
-from payops.simulator.account import Account
+from payops.clock import from_epoch
 from payops.simulator.cards import Buyer
-from payops.simulator.objects import Charge, Customer, Endpoint, Event, Payment, Refund
+from payops.simulator.objects import (
+    Charge,
+    Customer,
+    Dispute,
+    Endpoint,
+    Event,
+    Invoice,
+    Payment,
+    Payout,
+    Refund,
+    Subscription,
+)
 
-from .declines import Decline, of_stripe
+from . import billing_shapes, money_shapes
+from .billing_shapes import payment_method
+from .declines import Decline, code_shown, of_stripe
+from .vocabulary import API_VERSION, DRIFTED_VERSION, PING, Shape, billing_details, default_method
 
-API_VERSION = "2026-10-28.endive"
+if TYPE_CHECKING:
+    from .account import StripeAccount
 
-Shape = dict[str, Any]
+__all__ = ["API_VERSION", "Shape", "Shapes"]
 
 _APPROVED: Shape = {
     "advice_code": None,
@@ -25,13 +39,23 @@ _APPROVED: Shape = {
     "seller_message": "Payment complete.",
     "type": "authorized",
 }
-_NO_ADDRESS: Shape = dict.fromkeys(("city", "country", "line1", "line2", "postal_code", "state"))
+
+
+_OF_A_TRY = (
+    "charge.failed",
+    "charge.succeeded",
+    "payment_intent.amount_capturable_updated",
+    "payment_intent.payment_failed",
+    "payment_intent.succeeded",
+)
+_REFUND_FAILURES = {"over_limit": "unknown"}
+"""The world's words for why a refund failed that are not Stripe's: it has no word for too much."""
 
 
 class Shapes:
     """Draws the objects of one account."""
 
-    def __init__(self, account: Account) -> None:
+    def __init__(self, account: StripeAccount) -> None:
         self._account = account
         self._live = account.mode == "live"
 
@@ -39,37 +63,41 @@ class Shapes:
         """A PaymentIntent as it was after its first `charges` charges; None = as it is."""
         made = payment.charges if charges is None else payment.charges[:charges]
         latest = made[-1] if made else None
-        paid = latest is not None and latest.decline is None
+        granted = latest is not None and latest.decline is None
+        paid = granted and latest is not None and latest.captured
+        held = granted and not paid
+        lapsed = held and latest is not None and self._lapsed(latest)
+        manual = latest is not None and latest.expires_ms is not None
         buyer = payment.buyer
         return {
             "id": payment.id,
             "object": "payment_intent",
             "amount": payment.amount,
-            "amount_capturable": 0,
+            "amount_capturable": payment.amount if held and not lapsed else 0,
             "amount_details": {"tip": {}},
-            "amount_received": payment.amount if paid else 0,
+            "amount_received": latest.amount_taken if latest is not None else 0,
             "application": None,
             "application_fee_amount": None,
             "automatic_payment_methods": {"allow_redirects": "always", "enabled": True},
-            "canceled_at": None,
-            "cancellation_reason": None,
-            "capture_method": "automatic_async",
+            "canceled_at": latest.expires_ms // 1000 if lapsed and latest and latest.expires_ms else None,
+            "cancellation_reason": "automatic" if lapsed else None,
+            "capture_method": "manual" if manual else "automatic_async",
             "client_secret": f"{payment.id}_secret_{self._account.ids.token(payment.id, 24)}",
             "confirmation_method": "automatic",
             "created": payment.at_ms // 1000,
             "currency": buyer.currency,
             "customer": buyer.customer,
             "customer_account": None,
-            "description": f"Order {_order(payment)}",
+            "description": _description(payment),
             "excluded_payment_method_types": None,
-            "last_payment_error": None if latest is None or paid else self._payment_error(latest),
+            "last_payment_error": None if latest is None or granted else self._payment_error(latest),
             "latest_charge": None if latest is None else latest.id,
-            "livemode": self._live,
+            "livemode": self._live is not _test(payment),
             "managed_payments": {"enabled": False},
-            "metadata": {"order_id": _order(payment)},
+            "metadata": _metadata(payment),
             "next_action": None,
             "on_behalf_of": None,
-            "payment_method": buyer.payment_method if paid else None,
+            "payment_method": buyer.payment_method if granted else None,
             "payment_method_configuration_details": None,
             "payment_method_options": {
                 "card": {
@@ -83,12 +111,12 @@ class Shapes:
             "processing": None,
             "receipt_email": buyer.email,
             "review": None,
-            "setup_future_usage": None,
+            "setup_future_usage": None if payment.subscription is None else "off_session",
             "shipping": None,
             "source": None,
             "statement_descriptor": None,
             "statement_descriptor_suffix": None,
-            "status": "succeeded" if paid else "requires_payment_method",
+            "status": _payment_status(paid=paid, held=held, lapsed=lapsed),
             "transfer_data": None,
             "transfer_group": None,
         }
@@ -101,99 +129,70 @@ class Shapes:
             "advice_code": decline.advice,
             "charge": charge.id,
             "code": decline.failure_code,
-            "decline_code": _decline_code(decline),
+            "decline_code": code_shown(decline),
             "doc_url": f"https://stripe.com/docs/error-codes/{decline.failure_code.replace('_', '-')}",
             "message": decline.message,
             "network_decline_code": decline.network,
-            "payment_method": {
-                "id": buyer.payment_method,
-                "object": "payment_method",
-                "allow_redisplay": "unspecified",
-                "billing_details": _billing(buyer),
-                "card": {
-                    "brand": buyer.brand,
-                    "checks": {
-                        "address_line1_check": None,
-                        "address_postal_code_check": None,
-                        "cvc_check": "unchecked",
-                    },
-                    "country": buyer.country,
-                    "display_brand": buyer.brand,
-                    "exp_month": buyer.exp_month,
-                    "exp_year": buyer.exp_year,
-                    "fingerprint": buyer.fingerprint,
-                    "funding": buyer.funding,
-                    "generated_from": None,
-                    "last4": buyer.last4,
-                    "networks": {"available": [buyer.brand], "preferred": None},
-                    "three_d_secure_usage": {"supported": True},
-                    "wallet": None,
-                },
-                "created": charge.at_ms // 1000,
-                "customer": None,
-                "livemode": self._live,
-                "metadata": {},
-                "type": "card",
-            },
+            "payment_method": payment_method(buyer, live=self._live, attached=False),
             "type": "card_error",
         }
 
-    def charge(self, charge: Charge, refunds: int | None = None) -> Shape:
-        """A Charge as it was after its first `refunds` refunds; None = as it is."""
-        given_back = charge.refunds if refunds is None else charge.refunds[:refunds]
-        refunded = sum(refund.amount for refund in given_back)
+    def charge(self, charge: Charge, *, at_first: bool = False) -> Shape:
+        """A Charge as it is; `at_first`: as it was before money went back or was asked back."""
+        refunded = 0 if at_first else charge.amount_refunded
         payment = charge.payment
         decline = None if charge.decline is None else of_stripe(charge.decline)
         buyer, ids = payment.buyer, self._account.ids
-        paid = decline is None
+        granted = decline is None
+        paid = granted and charge.captured
         return {
             "id": charge.id,
             "object": "charge",
             "amount": payment.amount,
-            "amount_captured": payment.amount if paid else 0,
+            "amount_captured": charge.amount_taken,
             "amount_refunded": refunded,
             "application": None,
             "application_fee": None,
             "application_fee_amount": None,
             "balance_transaction": ids.long("txn", charge.id) if paid else None,
-            "billing_details": _billing(buyer),
+            "billing_details": billing_details(buyer),
             "calculated_statement_descriptor": "SIM SHOP",
             "captured": paid,
             "created": charge.at_ms // 1000,
             "currency": buyer.currency,
             "customer": buyer.customer,
-            "description": f"Order {_order(payment)}",
-            "disputed": False,
+            "description": _description(payment),
+            "disputed": charge.dispute is not None and not at_first,
             "failure_balance_transaction": None,
             "failure_code": None if decline is None else decline.failure_code,
             "failure_message": None if decline is None else decline.message,
             "fraud_details": {},
-            "livemode": self._live,
-            "metadata": {"order_id": _order(payment)},
+            "livemode": self._live is not charge.test,
+            "metadata": _metadata(payment),
             "on_behalf_of": None,
             "outcome": _APPROVED if decline is None else _outcome(decline),
-            "paid": paid,
+            "paid": granted,
             "payment_intent": payment.id,
             "payment_method": buyer.payment_method,
             "payment_method_details": {"card": self._card(charge), "type": "card"},
             "receipt_email": buyer.email,
             "receipt_number": None,
-            "receipt_url": f"https://pay.stripe.sim/receipts/{charge.id}" if paid else None,
-            "refunded": paid and refunded == payment.amount,
+            "receipt_url": f"https://pay.stripe.sim/receipts/{charge.id}" if granted else None,
+            "refunded": (paid and refunded == charge.amount_taken) or self._lapsed(charge),
             "review": None,
             "shipping": None,
             "source": None,
             "source_transfer": None,
             "statement_descriptor": None,
             "statement_descriptor_suffix": None,
-            "status": "succeeded" if paid else "failed",
+            "status": "succeeded" if granted else "failed",
             "transfer_data": None,
             "transfer_group": None,
         }
 
     def _card(self, charge: Charge) -> Shape:
         buyer, paid = charge.payment.buyer, charge.decline is None
-        return {
+        shape: Shape = {
             "amount_authorized": charge.payment.amount if paid else None,
             "authorization_code": None,
             "brand": buyer.brand,
@@ -224,19 +223,25 @@ class Shapes:
             "three_d_secure": None,
             "wallet": None,
         }
+        if charge.expires_ms is not None:
+            shape["capture_before"] = charge.expires_ms // 1000
+        return shape
 
-    def refund(self, refund: Refund, version: int | None = None) -> Shape:
-        """A Refund; with version 0 as it was before the network gave it a reference."""
-        referenced = refund.referenced if version is None else version > 0
+    def _lapsed(self, charge: Charge) -> bool:
+        """An authorization that ended before anybody took its money."""
+        ends_ms = charge.expires_ms
+        return not charge.captured and ends_ms is not None and self._account.agenda.now_ms >= ends_ms
+
+    def refund(self, refund: Refund) -> Shape:
         ids = self._account.ids
         card: Shape = {
-            "reference_status": "available" if referenced else "pending",
+            "reference_status": "available" if refund.referenced else "pending",
             "reference_type": "acquirer_reference_number",
             "type": "refund",
         }
-        if referenced:
+        if refund.referenced:
             card["reference"] = ids.token(f"reference/{refund.id}", 12)
-        return {
+        shape: Shape = {
             "id": refund.id,
             "object": "refund",
             "amount": refund.amount,
@@ -250,20 +255,43 @@ class Shapes:
             "reason": refund.reason,
             "receipt_number": None,
             "source_transfer_reversal": None,
-            "status": "succeeded",
+            "status": refund.status,
             "transfer_reversal": None,
         }
+        # Stripe shows these only in the states they belong to.
+        if refund.status == "failed":
+            shape["failure_reason"] = _REFUND_FAILURES.get(refund.failure or "", refund.failure or "unknown")
+            shape["failure_balance_transaction"] = ids.long("txn", f"{refund.id}/failure")
+        elif refund.status == "pending":
+            shape["pending_reason"] = refund.waiting or "processing"
+        return shape
+
+    def subscription(self, subscription: Subscription) -> Shape:
+        return billing_shapes.subscription(self._account, subscription)
+
+    def invoice(self, invoice: Invoice) -> Shape:
+        return billing_shapes.invoice(self._account, invoice)
+
+    def dispute(self, dispute: Dispute) -> Shape:
+        return money_shapes.dispute(self._account, dispute)
+
+    def payout(self, payout: Payout) -> Shape:
+        return money_shapes.payout(self._account, payout)
+
+    def method(self, buyer: Buyer) -> Shape:
+        return payment_method(buyer, live=self._live, attached=True)
 
     def event(self, event: Event) -> Shape:
         """An Event with its subject as it was, and the count of endpoints that have not confirmed it."""
+        if event.type == PING:
+            return self._ping(event)
         data: Shape = {"object": self._subject(event)}
-        before = self._before(event)
-        if before:
-            data["previous_attributes"] = before
+        if event.before:
+            data["previous_attributes"] = event.before
         return {
             "id": event.id,
             "object": "event",
-            "api_version": API_VERSION,
+            "api_version": DRIFTED_VERSION if event.drifted else API_VERSION,
             "created": event.at_ms // 1000,
             "data": data,
             "livemode": self._live is not event.test,
@@ -272,35 +300,43 @@ class Shapes:
             "type": event.type,
         }
 
+    def _ping(self, event: Event) -> Shape:
+        """A v2 event: it names its object and does not contain it."""
+        endpoint = cast(Endpoint, event.subject)
+        at = from_epoch(event.at_ms / 1000).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3]
+        return {
+            "id": event.id,
+            "object": "v2.core.event",
+            "context": None,
+            "created": f"{at}Z",
+            "livemode": self._live,
+            "reason": None,
+            "related_object": {
+                "id": endpoint.id,
+                "type": "v2.core.event_destination",
+                "url": f"/v2/core/event_destinations/{endpoint.id}",
+            },
+            "type": event.type,
+        }
+
     def _subject(self, event: Event) -> Shape:
         if event.snapshot is not None:
             return cast(Shape, event.snapshot)
         subject = event.subject
         if isinstance(subject, Charge):
-            shape = self.charge(subject, event.version)
-        elif isinstance(subject, Payment):
-            shape = self.payment(subject, event.version)
-        else:
-            assert isinstance(subject, Refund)
-            shape = self.refund(subject, event.version)
-        return {**shape, "livemode": not self._live} if event.test else shape
-
-    def _before(self, event: Event) -> Shape:
-        if event.type == "charge.refunded" and isinstance(event.subject, Charge):
-            before = event.subject.refunds[: event.version - 1]
-            return {"amount_refunded": sum(refund.amount for refund in before), "refunded": False}
-        if event.type == "refund.updated":
-            return {"destination_details": {"card": {"reference": None, "reference_status": "pending"}}}
-        return {}
+            return self.charge(subject, at_first=True)
+        assert isinstance(subject, Payment)
+        return self.payment(subject, event.version)
 
     def _request_id(self, event: Event) -> str | None:
         """One request of the checkout made all events of a try; what the network does has no request."""
         subject = event.subject
-        if isinstance(subject, Payment) and event.type.startswith("payment_intent."):
+        if isinstance(subject, Payment) and event.type in _OF_A_TRY:
             cause: str = subject.charges[event.version - 1].id
-        elif isinstance(subject, Charge):
-            refunded = event.type == "charge.refunded"
-            cause = subject.refunds[event.version - 1].id if refunded else subject.id
+        elif isinstance(subject, Charge) and event.type in _OF_A_TRY:
+            cause = subject.id
+        elif isinstance(subject, Charge) and event.type == "charge.refunded":
+            cause = subject.refunds[event.version - 1].id
         elif isinstance(subject, Refund) and event.type == "refund.created":
             cause = subject.id
         else:
@@ -324,6 +360,7 @@ class Shapes:
 
     def customer(self, customer: Customer) -> Shape:
         buyer = customer.buyer
+        notes = self._account.customer_notes.get(customer.id, {})
         return {
             "id": customer.id,
             "object": "customer",
@@ -332,19 +369,19 @@ class Shapes:
             "created": customer.at_ms // 1000,
             "currency": buyer.currency,
             "default_source": None,
-            "delinquent": False,
-            "description": None,
+            "delinquent": self._delinquent(customer),
+            "description": notes.get("description"),
             "discount": None,
             "email": buyer.email,
             "invoice_prefix": customer.id[-8:].upper(),
             "invoice_settings": {
                 "custom_fields": None,
-                "default_payment_method": buyer.payment_method,
+                "default_payment_method": default_method(self._account, buyer),
                 "footer": None,
                 "rendering_options": None,
             },
             "livemode": self._live,
-            "metadata": {},
+            "metadata": notes.get("metadata", {}),
             "name": buyer.name,
             "next_invoice_sequence": 1,
             "phone": None,
@@ -354,73 +391,36 @@ class Shapes:
             "test_clock": None,
         }
 
-
-def balance(account: Account, mode: Mode) -> Shape:
-    """The balance as a key of `mode` sees it; the other mode of the account has taken nothing."""
-    taken = account.taken if mode == account.mode else {}
-    pending = sorted(taken.items()) or [("usd", 0)]
-    return {
-        "object": "balance",
-        "available": [_funds(currency, 0) for currency, _ in pending],
-        "livemode": mode == "live",
-        "pending": [_funds(currency, amount) for currency, amount in pending],
-        "refund_and_dispute_prefunding": {"available": [], "pending": []},
-    }
-
-
-def account_shape(account: Account) -> Shape:
-    """The account itself; it is the same in both modes and says nothing of either."""
-    return {
-        "id": account.id,
-        "object": "account",
-        "business_profile": {
-            "annual_revenue": None,
-            "estimated_worker_count": None,
-            "mcc": "5734",
-            "name": "Sim Shop",
-            "product_description": None,
-            "support_address": None,
-            "support_email": None,
-            "support_phone": None,
-            "support_url": None,
-            "url": "https://shop.sim",
-        },
-        "business_type": "company",
-        "capabilities": {"card_payments": "active", "transfers": "active"},
-        "charges_enabled": True,
-        "controller": {"type": "account"},
-        "country": "US",
-        "created": account.opened_ms // 1000,
-        "default_currency": "usd",
-        "details_submitted": True,
-        "email": "owner@shop.sim",
-        "metadata": {},
-        "payouts_enabled": True,
-        "type": "standard",
-    }
-
-
-def _funds(currency: str, amount: int) -> Shape:
-    return {"amount": amount, "currency": currency, "source_types": {"card": amount}}
+    def _delinquent(self, customer: Customer) -> bool:
+        owing = (s for s in self._account.subscriptions.rows if s.status == "past_due")
+        return any(subscription.buyer.customer == customer.id for subscription in owing)
 
 
 def _order(payment: Payment) -> str:
-    return f"A-{payment.number:06d}"
+    return f"A-{(payment.doubles or payment).number:06d}"
 
 
-def _billing(buyer: Buyer) -> Shape:
-    return {
-        "address": {**_NO_ADDRESS, "country": buyer.country},
-        "email": buyer.email,
-        "name": buyer.name,
-        "phone": None,
-        "tax_id": None,
-    }
+def _description(payment: Payment) -> str:
+    return "Subscription update" if payment.subscription is not None else f"Order {_order(payment)}"
 
 
-def _decline_code(decline: Decline) -> str | None:
-    """A block by Stripe's own rules reads `fraudulent` to the payer's side of the API."""
-    return "fraudulent" if decline.blocked else decline.code
+def _metadata(payment: Payment) -> dict[str, str]:
+    """What the shop wrote beside the purchase; renewals are made by Stripe itself."""
+    if payment.subscription is not None:
+        return dict(payment.metadata)
+    return {"order_id": _order(payment), **payment.metadata}
+
+
+def _test(payment: Payment) -> bool:
+    return any(charge.test for charge in payment.charges)
+
+
+def _payment_status(*, paid: bool, held: bool, lapsed: bool) -> str:
+    if paid:
+        return "succeeded"
+    if lapsed:
+        return "canceled"
+    return "requires_capture" if held else "requires_payment_method"
 
 
 def _outcome(decline: Decline) -> Shape:
