@@ -1,0 +1,85 @@
+"""One call that is allowed and well-formed, and what answers it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+
+from payops.domain.payments import Mode
+
+from . import errors
+from .account import PayPalAccount
+from .names import HOSTS, Shape, minor_of
+from .shapes import Shapes
+
+Answer = tuple[int, Shape | None]
+"""Status and body; None = no body at all."""
+KEPT_PAYMENTS = timedelta(days=45)
+KEPT_ORDERS = timedelta(hours=6)
+KEPT_SUBSCRIPTIONS = timedelta(hours=72)
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """`mode` is the client's, `id` the one in the path; `raw` is the body as it came. `home`: see `Access.home`."""
+
+    account: PayPalAccount
+    mode: Mode
+    path: str
+    id: str
+    query: Shape
+    body: Shape
+    raw: str
+    at_ms: int
+    key: str | None = None
+
+    @property
+    def home(self) -> bool:
+        return self.mode == self.account.mode
+
+    @property
+    def shapes(self) -> Shapes:
+        return Shapes(self.account, self.mode)
+
+    @property
+    def base(self) -> str:
+        return HOSTS[self.mode]
+
+    def missing(self) -> errors.ApiError:
+        return errors.missing(self.path)
+
+
+Handler = Callable[[Call], Answer]
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """What answers a call, the scope it needs, and for how long a `PayPal-Request-Id` keeps its answer.
+
+    `writes`: it changes the world. One that is `keeps` None ignores request ids.
+    """
+
+    handler: Handler
+    scope: str
+    writes: bool = False
+    keeps: timedelta | None = None
+
+
+def amount_of(given: tuple[str, str], currency: str, mismatch: str) -> int:
+    """Minor units of an amount in the currency there must be; `ApiError` 422 when it is none to take or give."""
+    value, code = given
+    if code != currency.upper():
+        raise errors.refused(mismatch, field="/amount/currency_code", value=code)
+    if value.startswith("-"):
+        raise errors.refused("CANNOT_BE_ZERO_OR_NEGATIVE", field="/amount/value", value=value)
+    try:
+        minor = minor_of(value if value[0] != "." else f"0{value}", currency)
+    except ValueError as error:
+        raise errors.malformed("INVALID_REQUEST", "/amount/value", value, "body") from error
+    if minor is None:
+        issue = "DECIMALS_NOT_SUPPORTED" if currency == "jpy" else "DECIMAL_PRECISION"
+        raise errors.refused(issue, field="/amount/value", value=value)
+    if minor == 0:
+        raise errors.refused("CANNOT_BE_ZERO_OR_NEGATIVE", field="/amount/value", value=value)
+    return minor
