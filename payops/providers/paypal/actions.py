@@ -1,0 +1,251 @@
+"""Writes, and how to learn afterwards what they did. Every write carries its key as `PayPal-Request-Id`.
+
+PayPal cannot list the refunds of a capture. Its order lists them; where there is no order, the events about money
+given back are searched for those whose link leads up to the capture, as far back as events are kept.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from payops.clock import to_epoch
+from payops.domain.errors import ProviderError
+from payops.domain.events import Endpoint
+from payops.domain.money import Money
+from payops.domain.payments import Attempt, Refund, Subscription
+from payops.providers.port import ActionAnswer
+
+from . import amounts, feeds, listing, normalise, windows, wire
+from .session import Reader
+
+if TYPE_CHECKING:
+    from .transport import Answer
+
+_CAPTURES = "/v2/payments/captures"
+_AUTHORIZATIONS = "/v2/payments/authorizations"
+_ORDERS = "/v2/checkout/orders"
+_REFUND_EVENTS = ("PAYMENT.CAPTURE.REFUNDED", "PAYMENT.REFUND.PENDING", "PAYMENT.REFUND.FAILED")
+_MOST_PAGES = 20
+_REFERENCE = re.compile(r"[A-Za-z0-9\-_.,]{1,127}")
+
+
+class Actions:
+    """The writes and read-backs of one account with one credential, at one instant."""
+
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
+        self._session = reader.session
+
+    # Reading back.
+
+    def attempt(self, attempt_id: str) -> Attempt:
+        """A capture by id, else the authorization of that id."""
+        session, now = self._session, self._reader.now
+        thing, is_capture = self._payment(attempt_id)
+        read = normalise.as_capture if is_capture else normalise.as_authorization
+        found = read(thing, session.account, normalise.time(thing.update_time) or now)
+        if found is None:
+            raise session.error("outage", f"PayPal's answer about {attempt_id} is no payment")
+        return found
+
+    def refunds_of(self, attempt_id: str) -> tuple[tuple[Refund, str | None], ...]:
+        """Refunds of a capture, or of what was captured of an authorization, each with what was written on it."""
+        thing, is_capture = self._payment(attempt_id)
+        order_id = _order_of(thing)
+        if order_id is not None:
+            order = self._reader.one(f"{_ORDERS}/{self._session.checked(order_id)}", wire.Order)
+            captures = set(_captures(order, None if is_capture else attempt_id))
+            found = [each for each in _refunds(order) if normalise.refunded_capture(each) in captures]
+            if is_capture:
+                found = [each for each in found if normalise.refunded_capture(each) == thing.id]
+            return self._with_references(found)
+        if not is_capture:
+            raise self._session.error(
+                "invalid_request", f"PayPal does not say which captures authorization {attempt_id} has"
+            )
+        return self._with_references(self._refunds_in_events(thing))
+
+    def subscription(self, subscription_id: str) -> Subscription:
+        session = self._session
+        path = f"{feeds.SUBSCRIPTIONS}/{session.checked(subscription_id)}"
+        thing = self._reader.one(path, wire.Thing)
+        found = normalise.as_subscription(thing, session.account, self._reader.now)
+        if found is None:
+            raise session.error("outage", f"PayPal's answer about {subscription_id} is no subscription")
+        return found
+
+    def endpoint(self, endpoint_id: str) -> Endpoint:
+        session = self._session
+        path = f"{feeds.WEBHOOKS}/{session.checked(endpoint_id)}"
+        found = feeds.as_endpoint(self._reader.one(path, wire.Webhook), session.account)
+        if found is None:
+            raise session.error("outage", f"PayPal's answer about {endpoint_id} is no webhook")
+        return found
+
+    # Writing.
+
+    def refund(self, attempt_id: str, amount: Money | None, reference: str, key: str) -> ActionAnswer:
+        session = self._session
+        if not _REFERENCE.fullmatch(reference):
+            raise session.error(
+                "invalid_request", "PayPal takes letters, digits and -_., as a refund's custom_id"
+            )
+        body: dict[str, object] = {"custom_id": reference}
+        if amount is not None:
+            body["amount"] = self._written(amount)
+        thing, is_capture = self._payment(attempt_id)
+        capture_id = attempt_id if is_capture else self._one_capture(thing, attempt_id)
+        answer = self._post(f"{_CAPTURES}/{session.checked(capture_id)}/refund", body, key)
+        made = session.decode(answer, wire.Thing)
+        return _done(answer, f"refund {made.id} is {made.status or 'in an unknown state'}", made.id)
+
+    def capture(self, attempt_id: str, amount: Money | None, key: str) -> ActionAnswer:
+        session = self._session
+        body: dict[str, object] = {"final_capture": True}
+        if amount is not None:
+            body["amount"] = self._written(amount)
+        answer = self._post(f"{_AUTHORIZATIONS}/{session.checked(attempt_id)}/capture", body, key)
+        made = session.decode(answer, wire.Thing)
+        if (made.status or "").upper() in ("DECLINED", "FAILED"):
+            # A 201 that is a refusal: the capture exists, and is final.
+            raise session.error(
+                "card", f"PayPal declined the capture of {attempt_id}", answer, code=made.status
+            )
+        return _done(answer, f"capture {made.id} is {made.status or 'in an unknown state'}", made.id)
+
+    def collect(self, subscription_id: str, amount: Money, reference: str, key: str) -> ActionAnswer:
+        body = {
+            "note": reference,
+            "capture_type": "OUTSTANDING_BALANCE",
+            "amount": self._written(amount),
+        }
+        path = f"{feeds.SUBSCRIPTIONS}/{self._session.checked(subscription_id)}/capture"
+        answer = self._post(path, body, key)
+        made = self._session.decode(answer, wire.Thing) if answer.body else wire.Thing()
+        return _done(answer, f"what {subscription_id} owes is {made.status or 'asked for'}", made.id)
+
+    def change_endpoint(
+        self, endpoint_id: str, key: str, url: str | None, event_types: tuple[str, ...] | None
+    ) -> ActionAnswer:
+        session = self._session
+        patches: list[Mapping[str, object]] = []
+        if url is not None:
+            patches.append({"op": "replace", "path": "/url", "value": url})
+        if event_types is not None:
+            names = [{"name": name} for name in event_types]
+            patches.append({"op": "replace", "path": "/event_types", "value": names})
+        if not patches:
+            raise session.error("invalid_request", f"nothing was given to change at {endpoint_id}")
+        path = f"{feeds.WEBHOOKS}/{session.checked(endpoint_id)}"
+        answer = self._send("PATCH", path, patches, key)
+        return _done(answer, f"{endpoint_id} is changed")
+
+    def resend_event(self, event_id: str, endpoint_id: str, key: str) -> ActionAnswer:
+        """404s of this call come and go at PayPal: `invalid_request`, to be asked once more later."""
+        session = self._session
+        path = f"{listing.PATH}/{session.checked(event_id)}/resend"
+        answer = self._post(path, {"webhook_ids": [session.checked(endpoint_id)]}, key)
+        return _done(answer, f"{event_id} is sent again to {endpoint_id}")
+
+    def _payment(self, attempt_id: str) -> tuple[wire.Thing, bool]:
+        """The object behind an attempt, and whether it is a capture."""
+        checked = self._session.checked(attempt_id)
+        try:
+            return self._reader.one(f"{_CAPTURES}/{checked}", wire.Thing), True
+        except ProviderError as error:
+            if error.http_status != 404:
+                raise
+        return self._reader.one(f"{_AUTHORIZATIONS}/{checked}", wire.Thing), False
+
+    def _one_capture(self, authorization: wire.Thing, attempt_id: str) -> str:
+        order_id = _order_of(authorization)
+        found: list[str] = []
+        if order_id is not None:
+            order = self._reader.one(f"{_ORDERS}/{self._session.checked(order_id)}", wire.Order)
+            found = _captures(order, attempt_id)
+        if len(found) != 1:
+            raise self._session.error(
+                "invalid_request",
+                f"authorization {attempt_id} has {len(found)} captures that PayPal shows: refund by capture id",
+            )
+        return found[0]
+
+    def _refunds_in_events(self, capture: wire.Thing) -> list[wire.Thing]:
+        at = to_epoch(self._reader.now)
+        made = normalise.time(capture.create_time)
+        since = max(to_epoch(made) if made else 0, at - windows.RETENTION_S)
+        found: dict[str, wire.Thing] = {}
+        for event_type in _REFUND_EVENTS:
+            window = windows.Window(since, at)
+            for _ in range(_MOST_PAGES):
+                page = listing.ask(self._reader, window, event_type=event_type)
+                for event in sorted(
+                    wire.rows(page.rows, wire.Event), key=lambda each: each.create_time or ""
+                ):
+                    thing = event.resource
+                    if thing and thing.id and normalise.refunded_capture(thing) == capture.id:
+                        found[thing.id] = thing
+                query = listing.next_page(self._session, page)
+                if query is None or query == window.page or not page.rows:
+                    break
+                window = windows.Window(since, at, query)
+        return list(found.values())
+
+    def _with_references(self, found: list[wire.Thing]) -> tuple[tuple[Refund, str | None], ...]:
+        account, now = self._session.account, self._reader.now
+        read = (
+            (normalise.as_refund(each, account, normalise.time(each.update_time) or now), each)
+            for each in found
+        )
+        return tuple((refund, normalise.reference_of(each)) for refund, each in read if refund is not None)
+
+    def _written(self, amount: Money) -> dict[str, str]:
+        try:
+            return amounts.write(amount)
+        except ValueError as error:
+            raise self._session.error("invalid_request", str(error)) from None
+
+    def _post(self, path: str, body: object, key: str) -> Answer:
+        return self._send("POST", path, body, key)
+
+    def _send(self, method: str, path: str, body: object, key: str) -> Answer:
+        from .transport import encoded
+
+        return self._session.api(self._reader.slot).call(
+            method,
+            path,
+            self._reader.now,
+            data=encoded(body),
+            headers={"PayPal-Request-Id": key, "Prefer": "return=representation"},
+        )
+
+
+def _order_of(thing: wire.Thing) -> str | None:
+    related = thing.supplementary_data.related_ids if thing.supplementary_data else None
+    return related.order_id if related else None
+
+
+def _payments(order: wire.Order) -> list[wire.Payments]:
+    return [unit.payments for unit in order.purchase_units or () if unit.payments]
+
+
+def _refunds(order: wire.Order) -> list[wire.Thing]:
+    return [each for payments in _payments(order) for each in payments.refunds or ()]
+
+
+def _captures(order: wire.Order, authorization: str | None) -> list[str]:
+    """Ids of an order's captures: all, or those of one authorization."""
+    found = []
+    for payments in _payments(order):
+        for each in payments.captures or ():
+            related = each.supplementary_data.related_ids if each.supplementary_data else None
+            of = related.authorization_id if related else None
+            if each.id and authorization in (None, of or normalise.above(each, "authorizations")):
+                found.append(each.id)
+    return found
+
+
+def _done(answer: Answer, detail: str, object_id: str | None = None) -> ActionAnswer:
+    return ActionAnswer((answer.request_id,) if answer.request_id else (), detail, object_id)
