@@ -1,0 +1,32 @@
+"""What a simulated Braintree brings to the world."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from payops.simulator.account import Account
+from payops.simulator.deliveries import Send
+
+from .account import BraintreeAccount as open_account
+from .api import BraintreeApi as open_api
+from .keys import pair, stored
+from .webhooks import event_id, form, pairs, sign
+
+__all__ = ["delivery", "event_id", "open_account", "open_api", "stored"]
+
+
+def delivery(account: Account, send: Send, at: datetime) -> tuple[bytes, Mapping[str, str]]:
+    """The same payload at every try. A notification of the other environment is signed with a key pair of that one,
+    and with the stored pair: it arrives here because somebody gave that environment this address and these keys."""
+    bt_payload = send.event.snapshot
+    assert isinstance(bt_payload, str)
+    if send.event.test:
+        signers = [pair(account.seed, account.name, name) for name in ("other", "monitor")]
+    else:
+        signers = pairs(send.endpoint.secret)
+    return form(sign(bt_payload, signers), bt_payload), {
+        "Content-Type": "application/x-www-form-urlencoded",
+        "User-Agent": "Braintree-Webhooks",
+        "Accept": "*/*",
+    }
