@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from payops.clock import to_epoch
@@ -17,7 +18,8 @@ from payops.domain.money import Money
 from payops.domain.payments import Attempt, Refund, Subscription
 from payops.providers.port import ActionAnswer
 
-from . import amounts, feeds, listing, normalise, windows, wire
+from . import agreements, amounts, feeds, listing, payments, windows, wire
+from .fields import time
 from .session import Reader
 
 if TYPE_CHECKING:
@@ -44,10 +46,14 @@ class Actions:
         """A capture by id, else the authorization of that id."""
         session, now = self._session, self._reader.now
         thing, is_capture = self._payment(attempt_id)
-        read = normalise.as_capture if is_capture else normalise.as_authorization
-        found = read(thing, session.account, normalise.time(thing.update_time) or now)
+        read = payments.as_capture if is_capture else payments.as_authorization
+        found = read(thing, session.account, time(thing.update_time) or now)
         if found is None:
             raise session.error("outage", f"PayPal's answer about {attempt_id} is no payment")
+        if is_capture and found.status == "succeeded" and found.amount_refunded_minor is None:
+            # PayPal does not sum: a capture says only that it is refunded in part.
+            given_back = sum(each.amount_minor for each, _ in self.refunds_of(attempt_id) if _went_back(each))
+            found = replace(found, amount_refunded_minor=given_back)
         return found
 
     def refunds_of(self, attempt_id: str) -> tuple[tuple[Refund, str | None], ...]:
@@ -57,9 +63,9 @@ class Actions:
         if order_id is not None:
             order = self._reader.one(f"{_ORDERS}/{self._session.checked(order_id)}", wire.Order)
             captures = set(_captures(order, None if is_capture else attempt_id))
-            found = [each for each in _refunds(order) if normalise.refunded_capture(each) in captures]
+            found = [each for each in _refunds(order) if payments.refunded_capture(each) in captures]
             if is_capture:
-                found = [each for each in found if normalise.refunded_capture(each) == thing.id]
+                found = [each for each in found if payments.refunded_capture(each) == thing.id]
             return self._with_references(found)
         if not is_capture:
             raise self._session.error(
@@ -71,7 +77,7 @@ class Actions:
         session = self._session
         path = f"{feeds.SUBSCRIPTIONS}/{session.checked(subscription_id)}"
         thing = self._reader.one(path, wire.Thing)
-        found = normalise.as_subscription(thing, session.account, self._reader.now)
+        found = agreements.as_subscription(thing, session.account, self._reader.now)
         if found is None:
             raise session.error("outage", f"PayPal's answer about {subscription_id} is no subscription")
         return found
@@ -174,7 +180,7 @@ class Actions:
 
     def _refunds_in_events(self, capture: wire.Thing) -> list[wire.Thing]:
         at = to_epoch(self._reader.now)
-        made = normalise.time(capture.create_time)
+        made = time(capture.create_time)
         since = max(to_epoch(made) if made else 0, at - windows.RETENTION_S)
         found: dict[str, wire.Thing] = {}
         for event_type in _REFUND_EVENTS:
@@ -185,7 +191,7 @@ class Actions:
                     wire.rows(page.rows, wire.Event), key=lambda each: each.create_time or ""
                 ):
                     thing = event.resource
-                    if thing and thing.id and normalise.refunded_capture(thing) == capture.id:
+                    if thing and thing.id and payments.refunded_capture(thing) == capture.id:
                         found[thing.id] = thing
                 query = listing.next_page(self._session, page)
                 if query is None or query == window.page or not page.rows:
@@ -195,11 +201,8 @@ class Actions:
 
     def _with_references(self, found: list[wire.Thing]) -> tuple[tuple[Refund, str | None], ...]:
         account, now = self._session.account, self._reader.now
-        read = (
-            (normalise.as_refund(each, account, normalise.time(each.update_time) or now), each)
-            for each in found
-        )
-        return tuple((refund, normalise.reference_of(each)) for refund, each in read if refund is not None)
+        read = ((payments.as_refund(each, account, time(each.update_time) or now), each) for each in found)
+        return tuple((refund, payments.reference_of(each)) for refund, each in read if refund is not None)
 
     def _written(self, amount: Money) -> dict[str, str]:
         try:
@@ -222,6 +225,10 @@ class Actions:
         )
 
 
+def _went_back(refund: Refund) -> bool:
+    return refund.status in ("COMPLETED", "PENDING")
+
+
 def _order_of(thing: wire.Thing) -> str | None:
     related = thing.supplementary_data.related_ids if thing.supplementary_data else None
     return related.order_id if related else None
@@ -232,17 +239,17 @@ def _payments(order: wire.Order) -> list[wire.Payments]:
 
 
 def _refunds(order: wire.Order) -> list[wire.Thing]:
-    return [each for payments in _payments(order) for each in payments.refunds or ()]
+    return [each for paid in _payments(order) for each in paid.refunds or ()]
 
 
 def _captures(order: wire.Order, authorization: str | None) -> list[str]:
     """Ids of an order's captures: all, or those of one authorization."""
     found = []
-    for payments in _payments(order):
-        for each in payments.captures or ():
+    for paid in _payments(order):
+        for each in paid.captures or ():
             related = each.supplementary_data.related_ids if each.supplementary_data else None
             of = related.authorization_id if related else None
-            if each.id and authorization in (None, of or normalise.above(each, "authorizations")):
+            if each.id and authorization in (None, of or payments.above(each, "authorizations")):
                 found.append(each.id)
     return found
 

@@ -13,7 +13,8 @@ from payops.domain.events import Endpoint, Facts, FeedPage
 from payops.domain.payments import Dispute, Subscription
 from payops.providers.port import FeedSpec
 
-from . import normalise, wire
+from . import agreements, wire
+from .fields import time
 from .hosts import mode_of_link
 from .session import Page, Reader
 
@@ -153,7 +154,7 @@ def _one_by_one(reader: Reader, at: Paging, now: datetime) -> FeedPage:
 
 
 def _subscriptions(reader: Reader, rows: list[wire.Thing], now: datetime) -> tuple[Subscription, ...]:
-    found = (normalise.as_subscription(each, reader.session.account, now) for each in rows)
+    found = (agreements.as_subscription(each, reader.session.account, now) for each in rows)
     return tuple(each for each in found if each is not None)
 
 
@@ -197,7 +198,7 @@ def _dispute(reader: Reader, row: wire.Thing, now: datetime) -> Dispute | None:
         except ProviderError as error:
             if error.bucket not in ("invalid_request", "permission"):
                 raise
-    return normalise.as_dispute(row, session.account, normalise.time(row.update_time) or now)
+    return agreements.as_dispute(row, session.account, time(row.update_time) or now)
 
 
 def _token(page: Page) -> str | None:

@@ -7,7 +7,7 @@ its state: where an event has spoken, the event stands.
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import msgspec
 
@@ -17,7 +17,8 @@ from payops.domain.events import Facts, FeedPage
 from payops.domain.payments import Attempt, AttemptStatus, Refund
 from payops.providers.port import FeedSpec
 
-from . import amounts, normalise, wire
+from . import amounts, wire
+from .fields import kept, time
 from .session import Reader
 
 PATH = "/v1/reporting/transactions"
@@ -25,6 +26,7 @@ _PAGE = 500
 _DAY_S = 24 * 3600
 _LONGEST_S = 31 * _DAY_S - 1
 _BACK_S = 6 * 3600
+_WEAKER = timedelta(minutes=1)
 _MOST_PAGES = 1_000
 _SHORTEST_S = 60
 _TOO_LARGE = "RESULTSET_TOO_LARGE"
@@ -91,7 +93,7 @@ def poll(reader: Reader, text: str | None, now: datetime) -> FeedPage:
     rest = cursor.windows[1:]
     if more_pages:
         rest = (Window(window.start, window.end, window.page + 1, first), *rest)
-    refreshed = normalise.time(page.listing.last_refreshed_datetime)
+    refreshed = time(page.listing.last_refreshed_datetime)
     as_of = cursor.as_of if refreshed is None else min(to_epoch(refreshed), at)
     moved = msgspec.structs.replace(cursor, as_of=as_of, windows=rest)
     left_s = sum(each.end - each.start for each in rest)
@@ -153,16 +155,16 @@ def _facts(infos: list[wire.TransactionInfo], account: str) -> Facts:
     for info in infos:
         code = info.transaction_event_code or ""
         if code in _REFUND:
-            refunds += normalise.kept(_refund(info, account))
+            refunds += kept(_refund(info, account))
         elif code.startswith(_PAYMENT) and code not in _NO_PURCHASE:
-            attempts += normalise.kept(_attempt(info, account))
+            attempts += kept(_attempt(info, account))
     return Facts(attempts=tuple(attempts), refunds=tuple(refunds))
 
 
 def _attempt(info: wire.TransactionInfo, account: str) -> Attempt | None:
     own_id, status = info.transaction_id, _STATUS.get(info.transaction_status or "")
     amount, currency = amounts.read(info.transaction_amount)
-    at = normalise.time(info.transaction_initiation_date)
+    at = time(info.transaction_initiation_date)
     # Below zero we paid somebody; nothing is a verification.
     if not own_id or status is None or at is None or (amount is not None and amount <= 0):
         return None
@@ -173,8 +175,9 @@ def _attempt(info: wire.TransactionInfo, account: str) -> Attempt | None:
         attempt_id=authorization or own_id,
         at=at,
         status=status,
-        changed_at=at,
-        payment_id=(about if kind == "ODR" else None) or authorization or own_id,
+        # An event about it is later, whatever the clocks: it knows more.
+        changed_at=at - _WEAKER,
+        payment_id=about if kind == "ODR" else authorization,
         customer=info.paypal_account_id,
         amount_minor=amount,
         currency=currency,
@@ -186,7 +189,7 @@ def _attempt(info: wire.TransactionInfo, account: str) -> Attempt | None:
 
 def _refund(info: wire.TransactionInfo, account: str) -> Refund | None:
     amount, currency = amounts.read(info.transaction_amount)
-    at = normalise.time(info.transaction_initiation_date)
+    at = time(info.transaction_initiation_date)
     if not info.transaction_id or amount is None or currency is None or at is None:
         return None
     of = info.paypal_reference_id if info.paypal_reference_id_type in (None, "TXN") else None
@@ -199,7 +202,7 @@ def _refund(info: wire.TransactionInfo, account: str) -> Refund | None:
         amount_minor=abs(amount),
         currency=currency,
         attempt_id=of,
-        changed_at=at,
+        changed_at=at - _WEAKER,
     )
 
 

@@ -18,6 +18,7 @@ from payops.domain.events import FeedPage, WebhookEvent
 from payops.providers.port import FeedSpec
 
 from . import listing, normalise, windows, wire
+from .fields import time
 from .session import Reader
 
 _RETRIES = timedelta(days=3)
@@ -74,9 +75,7 @@ def poll(reader: Reader, text: str | None, now: datetime) -> FeedPage:
         if entry is not None and entry.created >= oldest:
             still[entry.id] = entry
     found = tuple(still.values())[-_MOST:]
-    newest = max(
-        (to_epoch(t) for t in (normalise.time(e.create_time) for e in ours) if t), default=cursor.mark
-    )
+    newest = max((to_epoch(t) for t in (time(e.create_time) for e in ours) if t), default=cursor.mark)
     moved = Cursor(max(cursor.mark, min(newest, at)), told, found)
     return FeedPage(
         feed=SPEC.name,

@@ -21,6 +21,7 @@ from payops.providers.port import NotVerified, Patience, Verified
 
 from . import normalise, wire
 from .certificates import Address, Certificate, Certificates, NotTrusted, address
+from .fields import time
 from .hosts import API_BASE
 
 OLDEST = timedelta(days=4)
@@ -73,7 +74,7 @@ class PayPalVerifier:
                 return NotVerified(f"no {_NAMES[field]} header", "header")
         if given["algorithm"] not in _ALGORITHMS:
             return NotVerified("the signature's algorithm is none that PayPal uses", "header")
-        at = normalise.time(given["time"])
+        at = time(given["time"])
         # A bar in the id could move the borders of what is signed.
         if at is None or not _TRANSMISSION.fullmatch(given["transmission_id"]):
             return NotVerified("the transmission's id or time is malformed", "header")
