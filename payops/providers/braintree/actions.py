@@ -7,9 +7,9 @@ ways, as the search index may lag, and only then asked for without the key.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 from payops.domain.errors import ProviderError
@@ -18,11 +18,10 @@ from payops.domain.payments import Attempt, Refund, Subscription
 from payops.providers.port import ActionAnswer
 from payops.text import safe_line
 
-from . import normalise, search, wire
+from . import lists, normalise, search, wire
 from .errors import KEY_NOT_ALLOWED
 from .session import Reader, Session
 
-_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _MOST_REFUNDS = search.PAGE
 _KEY_LIMIT = 255
 Object = Mapping[str, Any]
@@ -94,8 +93,9 @@ def capture(session: Session, slot: int, attempt_id: str, amount: Money | None, 
     return _once(session, slot, act, before, key, "transaction", f"{attempt_id} is submitted for settlement")
 
 
-def subscription(session: Session, slot: int, subscription_id: str) -> Subscription:
-    found = normalise.subscription(_subscription(Reader(session, slot), subscription_id), session.account)
+def subscription(session: Session, slot: int, subscription_id: str, now: datetime) -> Subscription:
+    reader = Reader(session, slot)
+    found = lists.subscription(reader, _subscription(reader, subscription_id), now)
     if found is None:
         raise session.error("outage", f"Braintree's answer about {subscription_id} is no subscription")
     return found
@@ -117,9 +117,9 @@ def collect(session: Session, slot: int, subscription_id: str, amount: Money, ke
     except ProviderError as error:
         if error.code != KEY_NOT_ALLOWED:
             raise
-    owing = subscription(session, slot, subscription_id)
-    if owing.status != "past_due":
-        raise session.error("invalid_request", f"{subscription_id} is {owing.status}: it owes nothing now")
+    owing = normalise.subscription(_subscription(Reader(session, slot), subscription_id), session.account)
+    if owing is None or owing.status != "past_due":
+        raise session.error("invalid_request", f"{subscription_id} is not past due: it owes nothing now")
     return _charged(session, slot, params, subscription_id)
 
 
@@ -173,7 +173,9 @@ def _charged(session: Session, slot: int, params: Object, subscription_id: str) 
 
 def _refunds(reader: Reader, sale: Object) -> tuple[tuple[Refund, str | None], ...]:
     ids = [
-        each for each in wire.items(sale.get("refund_ids")) if isinstance(each, str) and _ID.fullmatch(each)
+        each
+        for each in wire.items(sale.get("refund_ids"))
+        if isinstance(each, str) and search.ID.fullmatch(each)
     ]
     if not ids:
         return ()
@@ -207,7 +209,7 @@ def _subscription(reader: Reader, subscription_id: str) -> Object:
 
 
 def _checked(session: Session, object_id: str) -> str:
-    if not _ID.fullmatch(object_id):
+    if not search.ID.fullmatch(object_id):
         raise session.error("invalid_request", f"{safe_line(object_id, limit=60)!r} is no Braintree id")
     return object_id
 

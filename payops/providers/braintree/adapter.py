@@ -95,7 +95,7 @@ class BraintreeProvider(Cannot):
         return actions.capture(self._session, self._slot, attempt_id, amount, idempotency_key)
 
     def subscription(self, subscription_id: str, now: datetime) -> Subscription:
-        return actions.subscription(self._session, self._slot, subscription_id)
+        return actions.subscription(self._session, self._slot, subscription_id, now)
 
     def collect(
         self, subscription_id: str, amount: Money, reference: str, idempotency_key: str, now: datetime

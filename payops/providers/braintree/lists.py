@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -18,6 +20,8 @@ from .session import Reader
 
 T = TypeVar("T", bound=msgspec.Struct)
 _EVERY_S = 120
+_TURN = {"past_due": 10, "active": 40}
+"""So many of each list are read again at each poll; of one past due its payment method too."""
 _DISPUTE_PAGES = 20
 _LEAVERS = 10
 _ACCOUNT_PAGES = 10
@@ -35,8 +39,8 @@ ACCOUNT = FeedSpec("account", 300, 1, "whether a merchant account is active or s
 
 class _SubscriptionsCursor(msgspec.Struct, frozen=True):
     lists: dict[str, members.Members] = {}
-    after: str | None = None
-    """The subscription up to which the round of re-reading came."""
+    after: dict[str, str] = {}
+    """List → the subscription up to which the round of re-reading came."""
     read_at: int | None = None
 
 
@@ -45,7 +49,7 @@ class _DisputesCursor(msgspec.Struct, frozen=True):
 
 
 def subscriptions(reader: Reader, text: str | None, now: datetime) -> FeedPage:
-    """What came to or left the lists of past due and active ones; then fifty of all in turn.
+    """What came to or left the lists of past due and active ones; then some of each list in turn.
 
     Nothing lists subscriptions by their last change, so balance and payment method show only when one is re-read.
     """
@@ -54,19 +58,21 @@ def subscriptions(reader: Reader, text: str | None, now: datetime) -> FeedPage:
     cursor = _decoded(text, _SubscriptionsCursor)
     lists = {name: cursor.lists.get(name) or members.Members() for name in SUBSCRIPTION_LISTS}
     found: list[dict[str, Any]] = []
-    after, read_at = cursor.after, cursor.read_at
+    after, read_at = dict(cursor.after), cursor.read_at
     name = next((name for name, each in lists.items() if each.due(at, _EVERY_S // 2)), None)
     if name is not None:
         lists[name], found = members.step(
             reader, search.SUBSCRIPTIONS, SUBSCRIPTION_LISTS[name], lists[name], at
         )
     else:
-        everyone = [each for known in lists.values() for each in known.ids]
-        asked = _turn(everyone, after)
+        asked: list[str] = []
+        for name, known in lists.items():
+            turn = _turn(known.ids, cursor.after.get(name), _TURN[name])
+            after |= {name: turn[-1]} if turn else {}
+            asked += turn
         found = search.fetch(reader, search.SUBSCRIPTIONS, asked) if asked else []
-        after, read_at = (asked[-1] if asked else None), at
+        read_at = at
     more = any(each.due(at, _EVERY_S // 2) for each in lists.values()) or read_at != at
-    account = reader.session.account
     return FeedPage(
         feed=SUBSCRIPTIONS.name,
         read=len(found),
@@ -75,21 +81,39 @@ def subscriptions(reader: Reader, text: str | None, now: datetime) -> FeedPage:
         more=more,
         data_as_of=None if more else now,
         request_id=reader.request_id,
-        facts=subscription_facts(found, account, now),
+        facts=_stated(reader, found, now),
     )
 
 
-def subscription_facts(found: list[dict[str, Any]], account: str, now: datetime) -> Facts:
+def subscription(reader: Reader, found: Mapping[str, Any], now: datetime) -> Subscription | None:
+    """A subscription just read; of one past due also whether what pays it still exists."""
+    known = normalise.subscription(found, reader.session.account, read_at=min(now, reader.at or now))
+    token = found.get("payment_method_token")
+    if known is None or known.status != "past_due" or known.has_payment_method is not None:
+        return known
+    return replace(known, has_payment_method=_exists(reader, token))
+
+
+def _stated(reader: Reader, found: list[dict[str, Any]], now: datetime) -> Facts:
     """The subscriptions, and the charges shown in them as attempts."""
-    known: list[Subscription] = []
-    charged: list[dict[str, Any]] = []
-    for each in found:
-        read = normalise.subscription(each, account)
-        if read is not None:
-            known.append(read)
-            charged += wire.items(each.get("transactions"))
-    stated = normalise.facts(charged, account)
-    return Facts(attempts=stated.attempts, refunds=stated.refunds, subscriptions=tuple(known))
+    known = [each for each in (subscription(reader, each, now) for each in found) if each is not None]
+    charged = [wire.mapping(each) for one in found for each in wire.items(one.get("transactions"))]
+    return replace(normalise.facts(charged, reader.session.account), subscriptions=tuple(known))
+
+
+def _exists(reader: Reader, token: object) -> bool | None:
+    """Whether a payment method is in the vault; None where this key is not told."""
+    if not isinstance(token, str) or not search.ID.fullmatch(token):
+        return None
+    try:
+        reader.get(f"/payment_methods/any/{token}")
+    except ProviderError as error:
+        if error.http_status == 404:
+            return False
+        if error.bucket in ("permission", "invalid_request"):
+            return None
+        raise
+    return True
 
 
 def disputes(reader: Reader, text: str | None, now: datetime) -> FeedPage:
@@ -188,10 +212,10 @@ def _dispute(reader: Reader, dispute_id: str) -> Dispute | None:
     return normalise.dispute(wire.fields(answer.root, normalise.DISPUTE), reader.session.account)
 
 
-def _turn(everyone: list[str], after: str | None) -> list[str]:
-    """The next page in the round over all ids; from the start when its last place is gone."""
-    start = everyone.index(after) + 1 if after is not None and after in everyone else 0
-    return (everyone[start:] or everyone)[: search.PAGE]
+def _turn(ids: Sequence[str], after: str | None, most: int) -> list[str]:
+    """The next in the round over all ids; from the start when its last place is gone."""
+    start = ids.index(after) + 1 if after is not None and after in ids else 0
+    return list(ids[start:] or ids)[:most]
 
 
 def _decoded(text: str | None, kind: type[T]) -> T:

@@ -198,9 +198,18 @@ def refund(credit: Mapping[str, Any], account: str, told_at: datetime | None = N
 
 
 def subscription(
-    found: Mapping[str, Any], account: str, told_at: datetime | None = None, status: str | None = None
+    found: Mapping[str, Any],
+    account: str,
+    *,
+    told_at: datetime | None = None,
+    read_at: datetime | None = None,
+    status: str | None = None,
 ) -> Subscription | None:
-    """`status` stands in for one that is not told: what a notification's kind says about it."""
+    """`status` stands in for one that is not told: what a notification's kind says about it.
+
+    `read_at`: it was read at this instant, which is as new as a state can be: Braintree does not touch
+    `updated_at` for what is counted from day to day. That a token is named does not prove that it still exists.
+    """
     subscription_id = wire.identifier(found.get("id"))
     at = wire.time(found.get("created_at")) or told_at
     known = _SUBSCRIPTION.get(wire.word(found.get("status")) or status or "")
@@ -222,9 +231,9 @@ def subscription(
         account=account,
         subscription_id=subscription_id,
         at=at,
-        changed_at=_changed_at(found, told_at) or at,
+        changed_at=read_at or _changed_at(found, told_at) or at,
         status=known,
-        customer=next((known for each in customers if (known := wire.identifier(each))), None),
+        customer=next((named for each in customers if (named := wire.identifier(each))), None),
         amount_minor=wire.minor(found.get("price"), money),
         currency=money,
         next_billing_at=wire.time(found.get("next_billing_date")),
@@ -323,7 +332,7 @@ def _changed_at(thing: Mapping[str, Any], told_at: datetime | None) -> datetime 
 
 
 def _has_method(found: Mapping[str, Any]) -> bool | None:
-    return bool(found["payment_method_token"]) if "payment_method_token" in found else None
+    return False if "payment_method_token" in found and not found["payment_method_token"] else None
 
 
 def _brand(value: object) -> str | None:

@@ -78,7 +78,7 @@ def _transaction(thing: Mapping[str, Any], account: str, seen: WebhookEvent) -> 
 
 
 def _subscription(thing: Mapping[str, Any], account: str, seen: WebhookEvent) -> Facts:
-    known = normalise.subscription(thing, account, seen.created_at, _KIND_SAYS.get(seen.type))
+    known = normalise.subscription(thing, account, told_at=seen.created_at, status=_KIND_SAYS.get(seen.type))
     charged = [wire.mapping(each) for each in wire.items(thing.get("transactions"))]
     # Each carries its own last change; the notification's time says nothing about the older ones.
     return replace(normalise.facts(charged, account), subscriptions=(known,) if known else ())

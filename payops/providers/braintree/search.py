@@ -12,7 +12,7 @@ from . import normalise, wire
 from .session import Reader
 
 PAGE = 50
-_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
+ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 Criteria = Mapping[str, Any]
 
 
@@ -45,7 +45,7 @@ def ids(reader: Reader, kind: Kind, criteria: Criteria) -> list[str]:
         raise reader.session.error(
             "outage", "Braintree's search did not end: its answer holds no ids", answer
         )
-    return list(dict.fromkeys(item.text for item in listed if item.text and _ID.fullmatch(item.text)))
+    return list(dict.fromkeys(item.text for item in listed if item.text and ID.fullmatch(item.text)))
 
 
 def fetch(reader: Reader, kind: Kind, wanted: Sequence[str]) -> list[dict[str, Any]]:

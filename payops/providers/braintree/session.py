@@ -6,6 +6,7 @@ import threading
 from base64 import b64decode
 from binascii import Error as NotBase64
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -142,6 +143,8 @@ class Reader:
         self.slot = slot
         self.requests = 0
         self.request_id: str | None = None
+        self.at: datetime | None = None
+        """The provider's time of the last answer, where it says."""
 
     def get(self, path: str) -> Answer:
         return self._counted(lambda: self.session.via(self.slot).get(path))
@@ -153,6 +156,7 @@ class Reader:
         self.requests += 1
         answer = call()
         self.request_id = answer.request_id or self.request_id
+        self.at = answer.at
         return answer
 
     def require_known_mode(self) -> None:

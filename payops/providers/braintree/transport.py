@@ -5,7 +5,9 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from datetime import datetime
+from email.utils import parsedate_to_datetime
+from typing import Any
 from urllib.parse import urlsplit
 from xml.etree.ElementTree import Element
 from xml.parsers.expat import ExpatError
@@ -19,7 +21,6 @@ from . import errors, sdk, wire
 from .keys import Keys
 
 _FINE = (200, 201, 204)
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +30,8 @@ class Answer:
     root: Element
     status: int
     request_id: str | None
-    date: str | None
-    """The provider's own clock, as its header wrote it."""
+    at: datetime | None = None
+    """The provider's own time, where it says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +123,7 @@ class Transport:
         assert isinstance(answer, _Received), "the SDK calls its strategy once"
         if answer.root.tag == "api-error-response":
             raise self._refused(answer)
-        return Answer(answer.root, answer.status, answer.request_id, answer.headers.get("Date"))
+        return Answer(answer.root, answer.status, answer.request_id, _date(answer.headers.get("Date")))
 
     @property
     def _own(self) -> threading.local:
@@ -240,3 +241,11 @@ def _resource(path: str) -> str:
     """`/merchants/x/transactions/advanced_search` → `transactions`: what calls are paced and counted by."""
     parts = path.split("/")
     return parts[3] if len(parts) > 3 and parts[1] == "merchants" else path
+
+
+def _date(text: str | None) -> datetime | None:
+    try:
+        at = parsedate_to_datetime(text or "")
+    except (ValueError, TypeError, OverflowError):
+        return None
+    return at if at.tzinfo is not None else None
