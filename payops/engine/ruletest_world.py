@@ -2,17 +2,19 @@
 
 What the signals say comes from the series alone; what a remedy finds and does comes from here. The series'
 edges move the scripted provider: an endpoint that turns `disabled` is disabled there, events that go `missing`
-are listed there and not in the inbox.
+are listed there and not in the inbox, what becomes `unconfirmed_1h` is put into quarantine. A webhook secret that is
+promoted meets deliveries as the script says: `ok` verifies, `rejected` fails, anything else is silence.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from payops.config import Settings
 from payops.domain.errors import Bucket, ProviderError
-from payops.domain.event_types import EVENT_TYPES
+from payops.domain.event_types import EVENT_TYPES, PURCHASE_EVENTS
 from payops.domain.events import (
     CredentialProof,
     Delivery,
@@ -21,6 +23,7 @@ from payops.domain.events import (
     FeedPage,
     WebhookEvent,
 )
+from payops.domain.feeds import EVENT_LIST
 from payops.domain.incidents import Value
 from payops.domain.payments import Mode
 from payops.domain.payments import Provider as ProviderName
@@ -29,11 +32,13 @@ from payops.providers.port import ActionAnswer, FeedSpec
 from payops.rulebook.model import Rule, RuleTest, ScriptedOutcome
 from payops.rulebook.series import parse_series
 from payops.signals.schema import SOURCES, SignalRow, SignalSet
+from payops.signals.slots import webhook_slot
 from payops.store import Store
 
 START = datetime(2026, 1, 15, 9, tzinfo=UTC)
 IDENTITY = "acct_scripted"
 ENDPOINT_ID = "we_scripted"
+WEBHOOK_ID = "env:SCRIPTED_1_WEBHOOK"
 OPERATORS = ("demo", "demo2")
 
 
@@ -88,8 +93,16 @@ class ScriptedProvider(Cannot):
     feeds: tuple[FeedSpec, ...] = ()
     retention_s = 30 * 86_400
 
-    def __init__(self, account: str, mode: Mode, outcome: Callable[[str], ScriptedOutcome], url: str) -> None:
+    def __init__(
+        self,
+        account: str,
+        provider: ProviderName,
+        mode: Mode,
+        outcome: Callable[[str], ScriptedOutcome],
+        url: str,
+    ) -> None:
         self.account = account
+        self.provider = provider
         self.mode: str = mode
         self._mode = mode
         self._outcome = outcome
@@ -117,13 +130,13 @@ class ScriptedProvider(Cannot):
         return CredentialProof(
             account=self.account,
             slot=slot,
-            hint=f"rk_{mode}_…{slot:04d}",
+            hint=f"…{slot:04d}",
             at=now,
             ok=not rejected,
             identity=None if rejected else IDENTITY,
             mode=None if rejected else mode,
             error="auth" if rejected else None,
-            code="api_key_expired" if rejected else None,
+            code="api_key_expired" if rejected and self.provider == "stripe" else None,
             request_id=f"req_{self._calls}",
         )
 
@@ -136,7 +149,7 @@ class ScriptedProvider(Cannot):
             endpoint_id=ENDPOINT_ID,
             url=self._url,
             status="disabled" if self.disabled else "enabled",
-            event_types=EVENT_TYPES["stripe"],
+            event_types=EVENT_TYPES[self.provider],
             livemode=self._mode == "live",
         )
 
@@ -192,11 +205,12 @@ class World:
         url = f"https://shop.example/webhooks/{self.account}"
         stored = self.series.most("fallbacks")
         if stored is None:
-            stored = 1 if "credentials.switch" in test.actions else 0
+            stored = int(bool({"credentials.switch", "webhooks.switch_secret"} & set(test.actions)))
         self.settings = _settings(rule, labels, self.endpoint, url, stored)
         account = self.settings.account(self.account)
         self._script = test.actions
-        self.provider = ScriptedProvider(self.account, account.mode, self._outcome, url)
+        self.provider = ScriptedProvider(self.account, account.provider, account.mode, self._outcome, url)
+        self._slot = webhook_slot(store, account)
         self.provider.deliver = self._deliver
         self._before: dict[str, Value | None] = {}
         self._events = 0
@@ -211,8 +225,8 @@ class World:
 
     @staticmethod
     def secret(reference: str) -> str:
-        """A different secret for each reference."""
-        return f"scripted {reference}"
+        """A different secret for each reference; the webhook id of a fallback names the endpoint there is."""
+        return ENDPOINT_ID if reference == WEBHOOK_ID else f"scripted {reference}"
 
     def step(self, now: datetime, *, read: bool) -> SignalSet:
         """Move the provider by the edges of the series and return the signals of `now`.
@@ -225,6 +239,8 @@ class World:
             value = values.get(name)
             if isinstance(value, bool) and value != self._before.get(name):
                 setattr(self.provider, name, value)
+        self._quarantine(values.get("unconfirmed_1h"), now)
+        self._deliver_to_promoted(now)
         events = self._edge_of_missing(values.get("missing"), now)
         endpoint = self.provider.endpoint(ENDPOINT_ID, now)
         if read or events or endpoint != self._listed:
@@ -237,9 +253,8 @@ class World:
 
     def _read(self, endpoint: Endpoint, events: tuple[WebhookEvent, ...], now: datetime) -> None:
         """The feeds as a poll would bring them: complete up to now."""
-        page = FeedPage(
-            feed="events", read=len(events), requests=1, data_as_of=now, facts=Facts(events=events)
-        )
+        listed = EVENT_LIST[self.provider.provider] or "events"
+        page = FeedPage(feed=listed, read=len(events), requests=1, data_as_of=now, facts=Facts(events=events))
         self.store.facts.apply_page(self.account, page, now)
         if endpoint != self._listed:
             page = FeedPage(feed="endpoints", read=1, requests=1, endpoints=(endpoint,))
@@ -262,6 +277,27 @@ class World:
         )
         return script[min(done, len(script) - 1)] if script else "ok"
 
+    def _quarantine(self, value: Value | None, now: datetime) -> None:
+        """Events of the other mode that came since the last step."""
+        before = self._before.get("unconfirmed_1h") or 0
+        if isinstance(value, int) and isinstance(before, int) and value > before:
+            live = self.provider.mode != "live"
+            strays = tuple(replace(self._event(now), livemode=live) for _ in range(value - before))
+            self.store.facts.apply_facts(self.account, Facts(wrong_mode=strays), now)
+
+    def _deliver_to_promoted(self, now: datetime) -> None:
+        """What a webhook secret meets once it was promoted: a step later, as deliveries come after it."""
+        slot = webhook_slot(self.store, self.settings.account(self.account))
+        if slot == self._slot:
+            return
+        outcome = self._outcome("webhooks.switch_secret")
+        if outcome == "rejected":
+            self.store.inbox.refuse(self.account, now, "signature", "scripted")
+        elif outcome == "ok":
+            self._slot = slot
+            event = self._event(now)
+            self.store.inbox.receive([Delivery(self.account, event, now, "{}", event.event_id, "verified")])
+
     def _edge_of_missing(self, value: Value | None, now: datetime) -> tuple[WebhookEvent, ...]:
         """Events that went missing since the last step; when none is missing any more, all have arrived."""
         before = self._before.get("missing") or 0
@@ -280,7 +316,7 @@ class World:
         return WebhookEvent(
             account=self.account,
             event_id=f"evt_{self._events:05d}",
-            type="charge.succeeded",
+            type=PURCHASE_EVENTS[self.provider.provider][0],
             created_at=at,
             livemode=self.provider.mode == "live",
             object_id=f"ch_{self._events:05d}",
@@ -308,9 +344,9 @@ def _settings(rule: Rule, labels: Mapping[str, str], endpoint: str, url: str, fa
                 "name": labels["account"],
                 "provider": labels["provider"],
                 "mode": labels["mode"],
-                "api_key": "env:SCRIPTED",
+                **_stored(labels["provider"], "env:SCRIPTED"),
                 "fallback_credentials": [
-                    {"api_key": f"env:SCRIPTED_{slot}"} for slot in range(1, fallbacks + 1)
+                    _stored(labels["provider"], f"env:SCRIPTED_{slot}") for slot in range(1, fallbacks + 1)
                 ],
                 "endpoints": [
                     {
@@ -325,3 +361,20 @@ def _settings(rule: Rule, labels: Mapping[str, str], endpoint: str, url: str, fa
         "arm": [{"account": labels["account"], "remedies": remedies}],
     }
     return Settings.model_validate(document)
+
+
+def _stored(provider: str, reference: str) -> dict[str, object]:
+    """References to one whole credential, and to what webhooks are verified with."""
+    if provider == "braintree":
+        return {
+            "merchant_id": f"{reference}_MERCHANT",
+            "public_key": f"{reference}_PUBLIC",
+            "private_key": f"{reference}_PRIVATE",
+        }
+    if provider == "paypal":
+        return {
+            "client_id": f"{reference}_ID",
+            "client_secret": f"{reference}_SECRET",
+            "webhook_id": f"{reference}_WEBHOOK",
+        }
+    return {"api_key": reference, "webhook_secrets": [f"{reference}_WHSEC"]}

@@ -36,6 +36,7 @@ def row(store: Store, account: AccountSettings, now: datetime) -> SignalRow:
         "network_run": run.network,
         "rate_limited_run": run.rate_limited,
         "failing_min": None if answered is None else int((now - answered) / RECENT * 5) if failed else 0,
+        "p50_ms": stats.p50_ms,
         "p95_ms": stats.p95_ms,
         "usual_ms": usual_ms(store, account.name, now),
         "skew_s": stats.skew_s,

@@ -47,6 +47,7 @@ def permissions_row(store: Store, account: AccountSettings, now: datetime) -> Si
         "missing": None if names is None else len(names),
         "names": None if names is None else ", ".join(names),
         "refused_feeds": sum(map(_refused, feeds)) if feeds else None,
+        "nameable": can(account.provider, "name_permissions"),
     }
     known = [at for at in (proof.at if proof else None, *(state.tried_at for state in feeds)) if at]
     return SignalRow(account_labels(account), values, max(known) if known else None)
