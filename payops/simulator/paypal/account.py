@@ -69,7 +69,7 @@ _MINUTES = (
 )
 # PayPal says "up to 25 times over 3 days" and publishes no schedule.
 _WAITS_MS = tuple(minutes * 60_000 for minutes in _MINUTES)
-_MONTH_MS = 30 * 24 * 3600 * 1000
+_DAY_MS = 24 * 3600 * 1000
 _DUE_WHILE_RESTRICTED_MS = (20_000, 80_000)
 
 
@@ -278,8 +278,7 @@ class PayPalAccount(Account):
     ) -> LateCapture:
         """Take `amount` of an authorization."""
         late = self._late(at_ms, charge, amount, invoice, final)
-        self.capture(at_ms, charge)
-        self.taken[charge.payment.buyer.currency] -= charge.payment.amount - amount
+        self.capture(at_ms, charge, amount)
         return late
 
     def _late(self, at_ms: int, charge: Charge, amount: int, invoice: str | None, final: bool) -> LateCapture:
@@ -331,7 +330,7 @@ class PayPalAccount(Account):
         del self.beside.suspended[subscription.id]
         subscription.status = "past_due" if subscription.outstanding else "active"
         subscription.changed_ms = at_ms
-        self._bill_at(max(subscription.next_ms, at_ms + 24 * 3600 * 1000), subscription)
+        self._bill_at(max(subscription.next_ms, at_ms + _DAY_MS), subscription)
         self._subscription_event(at_ms, subscription, "ACTIVATED")
 
     def cancel(self, at_ms: int, subscription: Subscription) -> None:
@@ -341,17 +340,15 @@ class PayPalAccount(Account):
 
     def collect(self, at_ms: int, subscription: Subscription, amount: int) -> Charge:
         """The merchant asks for what a subscription owes, now."""
-        payment = self.intend(at_ms, subscription.buyer, amount)
-        payment.subscription = subscription
-        subscription.payments.append(payment)
+        payment = self.bill(at_ms, subscription)
+        payment.amount = amount
         charge = self.attempt(at_ms, payment, None)
-        subscription.outstanding -= amount
-        subscription.changed_ms = at_ms
-        if subscription.outstanding == 0:
-            subscription.failures = 0
-            if subscription.id not in self.beside.suspended:
-                subscription.status = "active"
-                self._bill_at(at_ms + _MONTH_MS, subscription)
+        if amount < subscription.outstanding or subscription.id in self.beside.suspended:
+            subscription.outstanding -= amount
+            subscription.failures = subscription.failures if subscription.outstanding else 0
+            subscription.changed_ms = at_ms
+        else:
+            self.traffic.paid(at_ms, subscription)
         return charge
 
     def _bill_at(self, at_ms: int, subscription: Subscription) -> None:

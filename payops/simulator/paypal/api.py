@@ -121,6 +121,7 @@ class PayPalApi:
             request.body,
             self._world.now_ms,
             key,
+            "return=representation" not in request.headers.get("prefer", ""),
         )
         return self._once(called, route, call) if route.writes else route.handler(call)
 

@@ -33,6 +33,8 @@ class Call:
     raw: str
     at_ms: int
     key: str | None = None
+    brief: bool = False
+    """The client did not ask for the whole object (`Prefer: return=representation`)."""
 
     @property
     def home(self) -> bool:
@@ -48,6 +50,13 @@ class Call:
 
     def missing(self) -> errors.ApiError:
         return errors.missing(self.path)
+
+
+def made(call: Call, shape: Shape) -> Answer:
+    """201 with what a write made: id, status and links, or all of it for who prefers that."""
+    if call.brief:
+        shape = {name: shape[name] for name in ("id", "status", "links")}
+    return 201, shape
 
 
 Handler = Callable[[Call], Answer]

@@ -26,19 +26,22 @@ _SIMULATED = "WEBHOOK0ID0OF0THE0SIMULATOR"
 def delivery(account: Account, send: Send, at: datetime) -> tuple[bytes, Mapping[str, str]]:
     """Each delivery has a transmission id, a time and a signature of its own; the event's id stays.
 
-    An event of the other environment carries that one's certificate host. While the stored webhook id is the other
-    environment's, its events are signed for that id, and our own ones for the id the webhook has here.
+    While the stored webhook id is the other environment's (`webhook_wrong_mode_secret`), that one's events are signed
+    for it, with a certificate of that host, and our own ones for the id the webhook has here. An event of the other
+    environment that strays in by itself is signed as ours are, and only its links tell: its certificate's host would
+    have it refused before anybody looked into it.
     """
     paypal, event, endpoint = cast(PayPalAccount, account), send.event, send.endpoint
     body = msgspec.json.encode(events.delivered(paypal, event))
     tried = sum(each.endpoint is endpoint for each in paypal.deliveries.tries.get(event.id, ()))
     transmission = events.transmission_id(paypal, event, endpoint, tried)
     time = instant(round(at.timestamp() * 1000))
-    signed_for, mode = endpoint.secret, events.mode_of(paypal, event)
+    signed_for, mode = endpoint.secret, paypal.mode
     if event.id in paypal.beside.simulated:
         signed_for, mode = _SIMULATED, "live"
     elif event.test and paypal.faults.now("webhook_wrong_mode_secret") is not None:
         signed_for = webhook_id(paypal.seed, paypal.name, endpoint.name)
+        mode = events.mode_of(paypal, event)
     return body, {
         "Content-Type": "application/json",
         "User-Agent": "PayPal/AUHR-1.0",

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from payops.simulator.objects import Charge, Payment
 
 from . import errors
-from .call import KEPT_ORDERS, KEPT_PAYMENTS, Answer, Call, Route, amount_of
+from .call import KEPT_ORDERS, KEPT_PAYMENTS, Answer, Call, Route, amount_of, made
 from .declines import of_paypal
 from .keys import CAPTURES, ORDERS, REFUNDS
 
@@ -96,7 +96,7 @@ def _refund(call: Call) -> Answer:
         raise errors.refused("REFUND_FAILED_INSUFFICIENT_FUNDS")
     kept: dict[str, str] = {name: call.body[name] for name in _KEPT if name in call.body}
     refund = account.refund(call.at_ms, charge, amount, reason=None, metadata=kept, key=call.key)
-    return 201, call.shapes.refund(refund)
+    return made(call, call.shapes.refund(refund))
 
 
 def _open(call: Call) -> Charge:
@@ -127,7 +127,7 @@ def _capture_authorization(call: Call) -> Answer:
         invoice=call.body.get("invoice_id"),
         final=call.body.get("final_capture", True),
     )
-    return 201, call.shapes.capture(charge)
+    return made(call, call.shapes.capture(charge))
 
 
 def _void(call: Call) -> Answer:
@@ -137,7 +137,7 @@ def _void(call: Call) -> Answer:
     if charge.id in call.account.beside.voided:
         raise errors.refused("PREVIOUSLY_VOIDED")
     call.account.void(call.at_ms, charge)
-    return 204, None
+    return (204, None) if call.brief else (200, call.shapes.authorization(charge))
 
 
 def _reauthorize(call: Call) -> Answer:
@@ -160,7 +160,7 @@ def _reauthorize(call: Call) -> Answer:
     account.charges.add(again)
     payment.charges.append(again)
     account.charged(call.at_ms, again)
-    return 201, call.shapes.authorization(again)
+    return made(call, call.shapes.authorization(again))
 
 
 def _capture_order(call: Call) -> Answer:
@@ -173,7 +173,7 @@ def _capture_order(call: Call) -> Answer:
     if refusals:  # the buyer has to choose another way to pay first
         raise errors.refused(of_paypal(refusals[-1]).issue)
     call.account.attempt(call.at_ms, payment, None)
-    return 201, call.shapes.order(payment)
+    return made(call, call.shapes.order(payment))
 
 
 ROUTES: Mapping[str, Route] = {
