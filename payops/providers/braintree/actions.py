@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from payops.domain.errors import ProviderError
 from payops.domain.money import Money
@@ -21,6 +21,9 @@ from payops.text import safe_line
 from . import lists, normalise, search, wire
 from .errors import KEY_NOT_ALLOWED
 from .session import Reader, Session
+
+if TYPE_CHECKING:
+    from .transport import Made
 
 _MOST_REFUNDS = search.PAGE
 _KEY_LIMIT = 255
@@ -146,11 +149,13 @@ def _once(
 ) -> ActionAnswer:
     """Write with the key; where the merchant may not use one, look first whether it is done already."""
     via = session.via(slot)
+    made: Made | None = None
     try:
         made = via.write(act({"api_request_key": key[:_KEY_LIMIT]}), thing)
     except ProviderError as error:
         if error.code != KEY_NOT_ALLOWED:
             raise
+    if made is None:
         known = before()
         if known is not None:
             return known

@@ -95,9 +95,8 @@ def request_id(headers: Mapping[str, str]) -> str | None:
 
 def _bucket(status: int, said: Said | None) -> Bucket:
     if said is not None and status in (200, 201, 422):
-        if said.codes:
-            return next((_CODES[code] for code in said.codes if code in _CODES), "invalid_request")
-        return "card" if said.declined else "invalid_request"
+        unfinished = next((_CODES[code] for code in said.codes if code in _CODES), None)
+        return unfinished or ("card" if said.declined else "invalid_request")
     known = _BUCKETS.get(status)
     if known is not None:
         return known
@@ -107,7 +106,7 @@ def _bucket(status: int, said: Said | None) -> Bucket:
 def _code(said: Said | None) -> str | None:
     if said is None:
         return None
-    return said.codes[0] if said.codes else said.declined
+    return said.declined or (said.codes[0] if said.codes else None)
 
 
 def _sentence(bucket: Bucket, status: int, code: str | None, said: str, hint: str) -> str:
