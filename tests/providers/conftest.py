@@ -74,7 +74,7 @@ def stripe() -> Iterator[Stripe]:
                 answer(self)
                 return
             status, headers, content = answer
-            self.send_response(status)
+            self.send_response_only(status)  # no Date but a scripted one
             for name, value in {"Content-Type": "application/json", **headers}.items():
                 self.send_header(name, value)
             self.send_header("Content-Length", str(len(content)))
