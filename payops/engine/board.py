@@ -38,6 +38,23 @@ class Backlog:
 
 
 @dataclass(frozen=True, slots=True)
+class FeedRow:
+    """One feed: how fresh it is, what it can see and how late it may be."""
+
+    feed: str
+    ok_at: datetime | None
+    data_as_of: datetime | None
+    delay_s: int | None
+    """Declared: how late the provider's answer may be; None before the first poll."""
+    sees: str
+    """Declared: which failures it can see, as a sentence."""
+    failures: int
+    error: str
+    """Bucket and message of the last failure, empty while it answers."""
+    next_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
 class AccountCard:
     account: str
     provider: str
@@ -66,6 +83,19 @@ class AccountCard:
     progress: float | None
     """Share of the history read, 0..1, while backfilling."""
     sees: str
+    reads_forecast: int | None = None
+    """payops's requests 30 days come to as things stand; None before the first."""
+    breaker: Literal["closed", "open", "half-open"] = "closed"
+    """Open: the provider cannot be reached, and one feed at a time is tried."""
+    breaker_since: datetime | None = None
+    next_read_at: datetime | None = None
+    next_feed: str = ""
+    feeds: tuple[FeedRow, ...] = ()
+    """The payments feed first, then by name."""
+    cannot: tuple[tuple[str, str], ...] = ()
+    """What the provider's API cannot do for payops, and why."""
+    declines_visible: bool = True
+    """False: some failures leave no trace, so `success` counts completions and has no rate."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Literal
 
@@ -10,14 +10,12 @@ from payops.config import Settings
 from payops.domain.incidents import FixAttempt, Handoff, Incident
 from payops.domain.money import Money
 from payops.domain.obstacles import obstructed
-from payops.providers.port import Provider
 from payops.signals import SignalSet
 from payops.signals.impact import impact
 from payops.store import Store
 
 from .board import AccountCard, Blocked, Board, EngineState, IncidentRow, Levels, NextItem
 from .cards import card
-from .polls import Timetable
 
 Tone = Literal["ok", "watch", "bad", "unknown"]
 LATE_AFTER_S = 30
@@ -35,16 +33,10 @@ def build(
     operator: str | None,
     holder: str,
     receiver: str,
-    providers: Mapping[str, Provider] | None = None,
-    timetable: Timetable | None = None,
     trouble: str = "",
 ) -> Board:
     """The board at `now`; `holder` is this process's name in the engine lease, `trouble` why a tick failed."""
-    providers = providers or {}
-    cards = tuple(
-        card(store, settings, account, signals, now, providers.get(account.name), timetable)
-        for account in settings.accounts
-    )
+    cards = tuple(card(store, settings, account, signals, now) for account in settings.accounts)
     incidents = store.incidents.open_ones()
     rows = [row(store, incident, now) for incident in incidents]
     rows.sort(key=lambda item: (item.severity, not item.needs_human, item.opened_at, item.id))
@@ -75,7 +67,7 @@ def build(
         accounts=cards,
         incidents=tuple(rows),
         recent=tuple(recent),
-        next=next_items(incidents, timetable, now),
+        next=next_items(incidents, cards, now),
         levels=levels(store.incidents.endings()),
         loading=loading,
     )
@@ -247,7 +239,7 @@ def status(incident: Incident, attempts: Sequence[FixAttempt], handoffs: Sequenc
 
 
 def next_items(
-    incidents: Sequence[Incident], timetable: Timetable | None, now: datetime
+    incidents: Sequence[Incident], cards: Sequence[AccountCard], now: datetime
 ) -> tuple[NextItem, ...]:
     """The next scheduled work, soonest first: incident actions, then the next read of each account."""
     items = [
@@ -255,11 +247,11 @@ def next_items(
         for incident in incidents
         if incident.next_action_at is not None and incident.next_action
     ]
-    seen: set[str] = set()
-    for at, account, feed in timetable.next_reads(now) if timetable else ():
-        if account not in seen:
-            seen.add(account)
-            items.append(NextItem(at, f"read {feed} of {account}"))
+    items += [
+        NextItem(max(card.next_read_at, now), f"read {card.next_feed} of {card.account}")
+        for card in cards
+        if card.next_read_at is not None
+    ]
     return tuple(sorted(items, key=lambda item: (item.at, item.what))[:12])
 
 

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 from payops.clock import iso
 from payops.config import AccountSettings, Settings
-from payops.domain.feeds import SIGHT
+from payops.domain.abilities import CANNOT
+from payops.domain.feeds import SIGHT, Sight
 from payops.domain.incidents import Value
-from payops.providers.port import FeedSpec, Provider
 from payops.signals.arming import armed_remedies
 from payops.signals.interval import wilson
 from payops.signals.schema import SignalRow, SignalSet
-from payops.store import Store
+from payops.store import Breaker, FeedState, Store
 
-from .board import AccountCard, AccountState, Backlog, WindowRate
-from .budget import budget
-from .polls import Timetable
+from . import breaker
+from .board import AccountCard, AccountState, Backlog, FeedRow, WindowRate
+from .meter import read_meter
+from .timetable import next_read
 
 WINDOWS = {"5m": 300, "1h": 3600, "24h": 86_400}
 SPARK_MINUTES = 60
@@ -31,96 +33,117 @@ def rate(n: int, succeeded: int) -> WindowRate:
     return WindowRate(n, succeeded, succeeded / n, low, high)
 
 
+def completions(n: int, succeeded: int) -> WindowRate:
+    """Payments of a feed that shows not all failures: counted, and of no known rate."""
+    return WindowRate(n, succeeded, None, None, None)
+
+
 def card(
-    store: Store,
-    settings: Settings,
-    account: AccountSettings,
-    signals: SignalSet,
-    now: datetime,
-    provider: Provider | None = None,
-    timetable: Timetable | None = None,
+    store: Store, settings: Settings, account: AccountSettings, signals: SignalSet, now: datetime
 ) -> AccountCard:
-    """One account as it stands; without a provider (a process that only looks) what the store knows."""
-    feeds = {state.feed: state for state in store.facts.feeds() if state.account == account.name}
+    """One account as the store knows it, the same for the engine's own screen and for one that only looks."""
+    name = account.name
     sight = SIGHT[account.provider]
+    feeds = {state.feed: state for state in store.facts.feeds() if state.account == name}
     events = feeds.get(sight.payments_feed)
-    proof = store.facts.proof(account.name)
-    windows = store.facts.windows(account.name, now, tuple(WINDOWS.values()))
-    success = {name: rate(window.n, window.succeeded) for name, window in zip(WINDOWS, windows, strict=True)}
+    proof = store.facts.proof(name)
+    shut = store.facts.breaker(name)
+    rows = feed_rows(store, name, sight, feeds, shut)
+    upcoming = min(((row.next_at, row.feed) for row in rows if row.next_at), default=(None, ""))
+    windows = store.facts.windows(name, now, tuple(WINDOWS.values()))
+    judged = rate if sight.all_declines else completions
     minutes = {
         at: (n, good)
-        for at, n, good in store.facts.minutes(account.name, now - timedelta(minutes=SPARK_MINUTES + 1), now)
+        for at, n, good in store.facts.minutes(name, now - timedelta(minutes=SPARK_MINUTES + 1), now)
     }
     first = now.replace(second=0, microsecond=0) - timedelta(minutes=SPARK_MINUTES - 1)
     counted = [minutes.get(first + timedelta(minutes=step), (0, 0)) for step in range(SPARK_MINUTES)]
+    received = store.inbox.counts(name, now).last_received_at
+    fresh_at = max((at for at in (events.ok_at if events else None, received) if at), default=None)
     failing = [state for state in feeds.values() if state.failures]
-    fresh = [
-        at
-        for at in ((events.ok_at if events else None), store.inbox.counts(account.name, now).last_received_at)
-        if at
-    ]
-    events_spec = (
-        next((feed for feed in provider.feeds if feed.name == sight.payments_feed), None)
-        if provider
-        else None
-    )
-    stretch = timetable.budget(account.name, now).stretch if timetable else 1.0
+    worst = max(failing, key=lambda state: (state is events, state.failures), default=None)
     backfilling = events is not None and events.progress is not None and events.progress < 1.0
-    state: AccountState
-    if failing:
-        state = "failed"
-    elif not fresh:
-        state = "loading"
-    elif backfilling:
-        state = "backfilling"
-    elif now - max(fresh) > _stale_after(events_spec, stretch):
-        state = "stale"
-    else:
-        state = "live"
-    problem = ""
-    retry_at = None
-    if failing:
-        worst = max(failing, key=lambda feed: feed.failures)
-        problem = f"{worst.feed}: {worst.error_bucket}: {worst.error_message}"
-        retry_at = min(
-            (at for at, name, _ in (timetable.next_reads(now) if timetable else []) if name == account.name),
-            default=None,
-        )
-    n_24h = success["24h"].n
-    allowed = (
-        timetable.budget(account.name, now)
-        if timetable
-        else budget(provider.feeds if provider else (), n_24h)
-    )
-    reads = store.facts.reads_since(account.name, now - timedelta(days=30))
+    meter = read_meter(store, name, account.provider, now)
     return AccountCard(
-        account=account.name,
+        account=name,
         provider=account.provider,
         mode=account.mode,
         mode_proven=proof.mode if proof and proof.ok else None,
-        armed=tuple(sorted(armed_remedies(store, settings, account.name))),
-        success=success,
-        expected=_number(_row(signals, "success", account.name).get("expected")),
-        spark=tuple(good / n if n else None for n, good in counted),
+        armed=tuple(sorted(armed_remedies(store, settings, name))),
+        success={
+            key: judged(window.n, window.succeeded) for key, window in zip(WINDOWS, windows, strict=True)
+        },
+        expected=_number(_row(signals, "success", name).get("expected")) if sight.all_declines else None,
+        spark=tuple(good / n if n and sight.all_declines else None for n, good in counted),
         spark_n=tuple(n for n, _ in counted),
         backlog=_backlog(signals, account, store, now),
         topology=", ".join(dict.fromkeys(endpoint.topology for endpoint in account.endpoints)) or "none",
-        budget=f"payops's reads: {reads:,} of {allowed.allowed:,} in 30 days; the application's are unknown",
-        reads_month=reads,
-        reads_allowed=allowed.allowed,
-        fresh_at=max(fresh) if fresh else None,
-        state=state,
-        problem=problem,
-        retry_at=retry_at,
+        budget=str(meter),
+        reads_month=meter.used,
+        reads_allowed=meter.allowed,
+        fresh_at=fresh_at,
+        state=_state(events, failing, shut, fresh_at, now, rows),
+        problem=f"{worst.feed}: {worst.error_bucket}: {worst.error_message}" if worst else "",
+        retry_at=upcoming[0] if failing else None,
         progress=events.progress if backfilling and events else None,
         sees=sight.sentence,
+        reads_forecast=meter.forecast,
+        breaker=breaker.state(shut, now),
+        breaker_since=shut.opened_at,
+        next_read_at=upcoming[0],
+        next_feed=upcoming[1],
+        feeds=rows,
+        cannot=tuple(sorted(CANNOT[account.provider].items())),
+        declines_visible=sight.all_declines,
     )
 
 
-def _stale_after(events: FeedSpec | None, stretch: float) -> timedelta:
-    """Two readings late: an account with a small budget is read seldom, and not broken for that."""
-    planned = timedelta(seconds=2 * events.interval_s * stretch) if events else STALE_AFTER
-    return max(STALE_AFTER, planned)
+def feed_rows(
+    store: Store, account: str, sight: Sight, feeds: Mapping[str, FeedState], shut: Breaker
+) -> tuple[FeedRow, ...]:
+    """Every feed ever asked, the payments feed first."""
+    plan = store.facts.read_plan(account)
+    ordered = sorted(feeds.values(), key=lambda state: (state.feed != sight.payments_feed, state.feed))
+    rows = []
+    for state in ordered:
+        factor = (plan.main if state.feed == sight.payments_feed else plan.rest) if plan else 1.0
+        error = f"{state.error_bucket}: {state.error_message}" if state.failures else ""
+        rows.append(
+            FeedRow(
+                feed=state.feed,
+                ok_at=state.ok_at,
+                data_as_of=state.data_as_of,
+                delay_s=state.delay_s,
+                sees=state.sees or "",
+                failures=state.failures,
+                error=error,
+                # While nobody answers, only the breaker's probe goes out.
+                next_at=shut.probe_at or next_read(state, factor),
+            )
+        )
+    return tuple(rows)
+
+
+def _state(
+    events: FeedState | None,
+    failing: Sequence[FeedState],
+    shut: Breaker,
+    fresh_at: datetime | None,
+    now: datetime,
+    rows: Sequence[FeedRow],
+) -> AccountState:
+    """A side feed that fails is a problem said beside; what fails the account is not to see its payments."""
+    if shut.opened_at is not None or events in failing or (events is None and failing):
+        return "failed"
+    if fresh_at is None:
+        return "loading"
+    if events is not None and events.progress is not None and events.progress < 1.0:
+        return "backfilling"
+    planned_s = 0.0
+    if events is not None and events.tried_at is not None and rows and rows[0].next_at is not None:
+        planned_s = 2 * (rows[0].next_at - events.tried_at).total_seconds()
+    # Two readings late: an account with a small budget is read seldom, and not broken for that.
+    return "stale" if now - fresh_at > max(STALE_AFTER, timedelta(seconds=planned_s)) else "live"
 
 
 def _row(signals: SignalSet, source: str, account: str) -> dict[str, Value | None]:

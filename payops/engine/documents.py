@@ -8,7 +8,7 @@ from payops.clock import iso, iso_or_none
 from payops.reports import incident_json
 from payops.store import Store
 
-from .board import AccountCard, Board
+from .board import AccountCard, Board, FeedRow
 
 
 def status_document(store: Store, board: Board) -> dict[str, Any]:
@@ -49,7 +49,35 @@ def _account(card: AccountCard) -> dict[str, Any]:
             "missing": card.backlog.missing,
             "oldest_s": card.backlog.oldest_s,
         },
-        "budget": {"reads_30d": card.reads_month, "allowed_30d": card.reads_allowed},
+        "budget": {
+            "reads_30d": card.reads_month,
+            "allowed_30d": card.reads_allowed,
+            "forecast_30d": card.reads_forecast,
+            "breaker": card.breaker,
+            "breaker_since": iso_or_none(card.breaker_since),
+            "next_read": {"at": iso(card.next_read_at), "feed": card.next_feed}
+            if card.next_read_at
+            else None,
+            "said": card.budget,
+        },
         "fresh_at": iso_or_none(card.fresh_at),
         "state": card.state,
+        "problem": card.problem or None,
+        "sees": card.sees,
+        "declines_visible": card.declines_visible,
+        "feeds": [_feed(row) for row in card.feeds],
+        "cannot": dict(card.cannot),
+    }
+
+
+def _feed(row: FeedRow) -> dict[str, Any]:
+    return {
+        "feed": row.feed,
+        "ok_at": iso_or_none(row.ok_at),
+        "data_as_of": iso_or_none(row.data_as_of),
+        "delay_s": row.delay_s,
+        "sees": row.sees or None,
+        "failures": row.failures,
+        "error": row.error or None,
+        "next_at": iso_or_none(row.next_at),
     }

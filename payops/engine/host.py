@@ -252,8 +252,6 @@ class EngineHost:
             operator=self._operator,
             holder=self.name,
             receiver=self.receiver_url,
-            providers=self._providers,
-            timetable=self.engine.polls.timetable,
             trouble=trouble,
         )
 

@@ -10,7 +10,8 @@ from payops.config import Settings
 from payops.store import Store
 
 from .outside import real_world
-from .polls import FeedReport, read_feed
+from .polls import read_feed
+from .timetable import FeedReport
 from .wiring import open_providers
 
 CREDENTIAL = "credential"

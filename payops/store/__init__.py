@@ -6,7 +6,7 @@
 
 from .audit import AuditReport, AuditRow
 from .commands import Command
-from .facts import Applied, CallStats, FeedState, FirstAttempt, Slice, Window
+from .facts import Applied, Breaker, CallStats, FeedState, FirstAttempt, ReadPlan, Slice, Window
 from .inbox import InboxCounts, InboxRow
 from .leases import Lease
 from .redaction import Finding, redact, redact_text
@@ -18,6 +18,7 @@ __all__ = [
     "Applied",
     "AuditReport",
     "AuditRow",
+    "Breaker",
     "CallStats",
     "Command",
     "FeedState",
@@ -26,6 +27,7 @@ __all__ = [
     "InboxCounts",
     "InboxRow",
     "Lease",
+    "ReadPlan",
     "RuleState",
     "Slice",
     "Stop",

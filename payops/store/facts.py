@@ -15,7 +15,7 @@ from .calls import CallFacts, CallStats
 from .credentials import CredentialFacts, store_application_proof, store_proof
 from .endpoints import EndpointFacts, replace_endpoints, replace_undelivered
 from .events import EventFacts, apply_events, quarantine
-from .feeds import FeedFacts, FeedState, record_page
+from .feeds import Breaker, FeedFacts, FeedState, ReadPlan, record_page
 from .objects import (
     ObjectFacts,
     apply_disputes,
@@ -30,7 +30,17 @@ from .states import StateFacts, store_state
 if TYPE_CHECKING:
     from .store import Store
 
-__all__ = ["Applied", "CallStats", "Facts", "FeedState", "FirstAttempt", "Slice", "Window"]
+__all__ = [
+    "Applied",
+    "Breaker",
+    "CallStats",
+    "Facts",
+    "FeedState",
+    "FirstAttempt",
+    "ReadPlan",
+    "Slice",
+    "Window",
+]
 
 
 @dataclass(frozen=True, slots=True)

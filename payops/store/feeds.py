@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from payops.clock import to_epoch
+from payops.clock import from_epoch, to_epoch
 from payops.domain.errors import ProviderError
 from payops.domain.events import FeedPage
 
@@ -39,6 +39,38 @@ class FeedState:
     error_at: datetime | None
     progress: float | None
     more: bool
+    wait_s: int | None
+    """How long to wait after `tried_at`, before any stretching; None before it was planned."""
+    cost: int | None
+    """Requests one poll takes, as seen."""
+    delay_s: int | None
+    """How late the provider's answer may be, as the feed declares."""
+    sees: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ReadPlan:
+    """What payops allows itself at one account in 30 days, what it plans to use of that, and what follows.
+
+    `main` and `rest` are the factors on the interval of the payments feed and of all others.
+    """
+
+    account: str
+    at: datetime
+    allowed: int
+    planned: int
+    main: float
+    rest: float
+
+
+@dataclass(frozen=True, slots=True)
+class Breaker:
+    """`failures` of reaching the account in a row, over all feeds. Open since `opened_at`: then nothing is asked
+    but one feed at `probe_at`."""
+
+    failures: int = 0
+    opened_at: datetime | None = None
+    probe_at: datetime | None = None
 
 
 class FeedFacts:
@@ -77,6 +109,46 @@ class FeedFacts:
                     redact_text(error.message),
                     error.request_id,
                 ),
+            )
+
+    def plan_feed(self, account: str, feed: str, *, wait_s: int, cost: int, delay_s: int, sees: str) -> None:
+        """Keep when a feed that was tried is worth asking again, what that costs, and what it declares."""
+        with self._store.write() as db:
+            db.execute(
+                "UPDATE feeds SET wait_s = ?, cost = ?, delay_s = ?, sees = ? WHERE account = ? AND feed = ?",
+                (wait_s, cost, delay_s, sees, account, feed),
+            )
+
+    def read_plan(self, account: str) -> ReadPlan | None:
+        with self._store.read() as db:
+            row = db.execute("SELECT * FROM read_plans WHERE account = ?", (account,)).fetchone()
+        if row is None:
+            return None
+        return ReadPlan(
+            row["account"], from_epoch(row["at"]), row["allowed"], row["planned"], row["main"], row["rest"]
+        )
+
+    def save_read_plan(self, plan: ReadPlan) -> None:
+        with self._store.write() as db:
+            db.execute(
+                "INSERT OR REPLACE INTO read_plans (account, at, allowed, planned, main, rest)"
+                " VALUES (?, ?, ?, ?, ?, ?)",
+                (plan.account, to_epoch(plan.at), plan.allowed, plan.planned, plan.main, plan.rest),
+            )
+
+    def breaker(self, account: str) -> Breaker:
+        """Whether the account is asked at all; closed where nothing is known."""
+        with self._store.read() as db:
+            row = db.execute("SELECT * FROM breakers WHERE account = ?", (account,)).fetchone()
+        return (
+            Breaker() if row is None else Breaker(row["failures"], at(row["opened_at"]), at(row["probe_at"]))
+        )
+
+    def save_breaker(self, account: str, breaker: Breaker) -> None:
+        with self._store.write() as db:
+            db.execute(
+                "INSERT OR REPLACE INTO breakers (account, failures, opened_at, probe_at) VALUES (?, ?, ?, ?)",
+                (account, breaker.failures, epoch(breaker.opened_at), epoch(breaker.probe_at)),
             )
 
 
@@ -125,4 +197,8 @@ def _state(row: sqlite3.Row) -> FeedState:
         at(row["error_at"]),
         row["progress"],
         bool(row["more"]),
+        row["wait_s"],
+        row["cost"],
+        row["delay_s"],
+        row["sees"],
     )

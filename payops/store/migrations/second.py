@@ -123,4 +123,28 @@ CALLS: tuple[str, ...] = (
     "DROP TABLE reads",
 )
 
-STATEMENTS: tuple[str, ...] = COLUMNS + OBJECTS + CALLS
+PLANS: tuple[str, ...] = (
+    # What a feed declares of itself, what a poll of it costs, and how long to wait after the last: a restart
+    # asks for nothing early.
+    "ALTER TABLE feeds ADD COLUMN wait_s INTEGER",
+    "ALTER TABLE feeds ADD COLUMN cost INTEGER",
+    "ALTER TABLE feeds ADD COLUMN delay_s INTEGER",
+    "ALTER TABLE feeds ADD COLUMN sees TEXT",
+    """CREATE TABLE read_plans (
+        account TEXT PRIMARY KEY,
+        at INTEGER NOT NULL,
+        allowed INTEGER NOT NULL,
+        planned INTEGER NOT NULL,
+        main REAL NOT NULL,
+        rest REAL NOT NULL
+    ) STRICT""",
+    """CREATE TABLE breakers (
+        account TEXT PRIMARY KEY,
+        failures INTEGER NOT NULL,
+        opened_at INTEGER,
+        probe_at INTEGER,
+        CHECK ((opened_at IS NULL) = (probe_at IS NULL))
+    ) STRICT""",
+)
+
+STATEMENTS: tuple[str, ...] = COLUMNS + OBJECTS + CALLS + PLANS
