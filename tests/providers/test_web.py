@@ -97,7 +97,7 @@ def test_half_an_answer_is_none(stripe, open_web, fault):
 def test_a_trickle_ends_with_the_whole_answer_s_time_not_with_each_byte_s(stripe, open_web):
     stripe.answer = lambda _: for_ever
     started = time.monotonic()
-    with pytest.raises(NoAnswer, match="no complete answer within 0.5 s"):
+    with pytest.raises(NoAnswer, match=r"no complete answer within 0\.5 s"):
         get(open_web(connect_s=0.5, read_s=0.5), stripe.url)
     assert time.monotonic() - started < 30
 

@@ -19,7 +19,7 @@ from payops.domain.events import FeedPage
 from payops.providers.port import FeedSpec
 
 from . import fields, payments, wire
-from .history import LAG_S, PAGE
+from .history import PAGE
 from .normalise import Learned
 from .session import Reader
 
@@ -109,7 +109,7 @@ def reconcile(reader: Reader, text: str | None, now: datetime) -> FeedPage:
 def _page(reader: Reader, which: _List, here: Pass) -> tuple[list[wire.Thing], bool, Any]:
     params: dict[str, Any] = {"limit": PAGE, **(which.params or {})}
     if which.since:
-        params["created"] = {"gte": here.at - REACH_S - LAG_S}
+        params["created"] = {"gte": here.at - REACH_S}
     if here.after is None:
         return reader.page(which.path, params, wire.Thing)
     try:
