@@ -114,6 +114,12 @@ class Traffic:
         """A subscription's bill is due, and there is nothing to charge: no try is made."""
         self._owed(at_ms, subscription)
 
+    def begin_period(self, at_ms: int, subscription: Subscription) -> None:
+        """A new period has begun and is billed, whatever becomes of the bill: the next one is due in a month."""
+        subscription.period_ms = subscription.changed_ms = at_ms
+        subscription.next_ms = at_ms + _MONTH_MS
+        self._collect_at(subscription.next_ms, subscription)
+
     def paid(self, at_ms: int, subscription: Subscription) -> None:
         if not subscription.failures:
             subscription.period_ms = at_ms

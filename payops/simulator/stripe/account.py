@@ -232,7 +232,7 @@ class StripeAccount(Account):
         self.billing.opened(subscription)
 
     def bill(self, at_ms: int, subscription: Subscription) -> Payment:
-        return self.billing.payment(at_ms, subscription, super().bill)
+        return self.billing.payment(at_ms, subscription)
 
     def subscription_changed(self, at_ms: int, subscription: Subscription, why: str) -> None:
         self.billing.changed(at_ms, subscription, why)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from payops.simulator.account import Account
 from payops.simulator.objects import Invoice, Payment, Subscription
 
 from .declines import HARD
@@ -23,6 +23,8 @@ class Billing:
     def __init__(self, account: StripeAccount) -> None:
         self._account = account
         self._of: dict[str, list[Invoice]] = {}
+        self._trying: dict[str, Invoice] = {}
+        """The bill that a try under way is about, by subscription id."""
 
     def latest(self, subscription: Subscription) -> Invoice | None:
         invoices = self._of.get(subscription.id)
@@ -33,26 +35,31 @@ class Billing:
         invoice = self._add(subscription.at_ms, subscription)
         invoice.status, invoice.paid_ms, invoice.tries = "paid", subscription.at_ms, 1
 
-    def payment(
-        self, at_ms: int, subscription: Subscription, new: Callable[[int, Subscription], Payment]
-    ) -> Payment:
+    def payment(self, at_ms: int, subscription: Subscription) -> Payment:
         """The PaymentIntent of the bill that is due: the same for every try at it."""
-        invoice = self._due(at_ms, subscription)
+        invoice = self._due(at_ms, subscription, again=subscription.failures > 0)
+        self._trying[subscription.id] = invoice
+        return self._payment_of(at_ms, invoice)
+
+    def _payment_of(self, at_ms: int, invoice: Invoice) -> Payment:
         if invoice.payment is None:
-            invoice.payment = new(at_ms, subscription)
+            invoice.payment = Account.bill(self._account, at_ms, invoice.subscription)
         return invoice.payment
 
     def changed(self, at_ms: int, subscription: Subscription, why: str) -> None:
+        tried = self._trying.pop(subscription.id, None)
         if why == "paid":
-            self._paid(at_ms, subscription)
+            assert tried is not None
+            self._paid(at_ms, tried)
         elif why == "failed":
-            self._failed(at_ms, subscription)
+            again = subscription.failures > 1
+            self._failed(at_ms, tried or self._due(at_ms, subscription, again=again))
         else:
             type_ = "deleted" if why == "canceled" else "updated"
             self._tell(at_ms, type_, subscription, {})
 
-    def _paid(self, at_ms: int, subscription: Subscription) -> None:
-        account, invoice = self._account, self._due(at_ms, subscription)
+    def _paid(self, at_ms: int, invoice: Invoice) -> None:
+        account, subscription = self._account, invoice.subscription
         was = "past_due" if invoice.tries else "active"
         invoice.status, invoice.paid_ms, invoice.next_ms = "paid", at_ms, None
         invoice.tries += 1
@@ -62,8 +69,8 @@ class Billing:
         account.told(at_ms, "invoice.payment_succeeded", invoice, shape)
         self._tell(at_ms, "updated", subscription, {} if was == "active" else {"status": was})
 
-    def _failed(self, at_ms: int, subscription: Subscription) -> None:
-        account, invoice = self._account, self._due(at_ms, subscription)
+    def _failed(self, at_ms: int, invoice: Invoice) -> None:
+        account, subscription = self._account, invoice.subscription
         invoice.tries += 1
         invoice.next_ms, invoice.changed_ms = subscription.try_ms, at_ms
         if not subscription.method and subscription.buyer.customer is not None:
@@ -77,6 +84,7 @@ class Billing:
     def stick(self, at_ms: int, subscription: Subscription) -> None:
         """A bill that cannot be finalized: it stays a draft, and nobody will try to collect it."""
         account = self._account
+        account.traffic.begin_period(at_ms, subscription)
         invoice = self._add(at_ms, subscription)
         invoice.status, invoice.final_ms = "draft", None
         invoice.error = "customer_tax_location_invalid"
@@ -109,11 +117,14 @@ class Billing:
         """
         account, subscription = self._account, invoice.subscription
         last = invoice.payment.charges[-1].decline if invoice.payment and invoice.payment.charges else None
-        if last is None or last.code not in HARD:
+        refused = last is not None and last.code in HARD
+        if not refused and subscription.failures and invoice is self.latest(subscription):
             account.traffic.renew(at_ms, subscription, None)
             return True
-        assert invoice.payment is not None
-        account.attempt(at_ms, invoice.payment, last)
+        account.attempt(at_ms, self._payment_of(at_ms, invoice), last if refused else None)
+        if not refused:
+            self._paid(at_ms, invoice)
+            return True
         shape = account.shapes.invoice(invoice)
         account.told(at_ms, "invoice.payment_failed", invoice, shape)
         return False
@@ -124,10 +135,10 @@ class Billing:
         self._account.subscription_methods[subscription.id] = method
         self._tell(at_ms, "updated", subscription, {"default_payment_method": None})
 
-    def _due(self, at_ms: int, subscription: Subscription) -> Invoice:
-        """The bill to be paid now: the open one, or a new one."""
+    def _due(self, at_ms: int, subscription: Subscription, *, again: bool) -> Invoice:
+        """The bill to be paid now: a new one, or `again` the one that failed."""
         latest = self.latest(subscription)
-        if latest is not None and latest.status == "open":
+        if again and latest is not None and latest.status == "open":
             return latest
         return self._add(at_ms, subscription)
 
