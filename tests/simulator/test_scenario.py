@@ -20,11 +20,21 @@ providers:
 
 RULE = "rule: success-rate-drop"
 SHIPPED = {
+    "clock_skew",
     "decline_surge",
+    "gateway_rejections",
+    "key_expired",
     "key_revoked",
     "key_wrong_mode",
+    "network_drop",
+    "permission_missing",
+    "provider_outage",
+    "provider_slow",
+    "rate_limited",
     "receiver_down",
+    "test_object_in_live",
     "webhook_endpoint_disabled",
+    "webhook_wrong_mode_secret",
 }
 """Fault kinds that a shipped scenario shows."""
 
@@ -246,7 +256,7 @@ def test_file_is_found_by_path(tmp_path: Path) -> None:
 
 
 def test_unknown_name_lists_the_shipped_ones() -> None:
-    with pytest.raises(UsageError, match=r"'helthy' \(did you mean 'healthy'\?\); shipped: decline-surge, "):
+    with pytest.raises(UsageError, match=r"'helthy' \(did you mean 'healthy'\?\); shipped: clock-skew, "):
         scenarios.load("helthy")
 
 
