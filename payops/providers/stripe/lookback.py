@@ -18,8 +18,7 @@ from payops.domain.errors import ProviderError
 from payops.domain.events import FeedPage
 from payops.providers.port import FeedSpec
 
-from . import fields, payments, wire
-from .history import PAGE
+from . import fields, history, payments, wire
 from .normalise import Learned
 from .session import Reader
 
@@ -107,7 +106,7 @@ def reconcile(reader: Reader, text: str | None, now: datetime) -> FeedPage:
 
 
 def _page(reader: Reader, which: _List, here: Pass) -> tuple[list[wire.Thing], bool, Any]:
-    params: dict[str, Any] = {"limit": PAGE, **(which.params or {})}
+    params: dict[str, Any] = {"limit": history.PAGE, **(which.params or {})}
     if which.since:
         params["created"] = {"gte": here.at - REACH_S}
     if here.after is None:
