@@ -23,7 +23,7 @@ from .errors import KEY_NOT_ALLOWED
 from .session import Reader, Session
 
 if TYPE_CHECKING:
-    from .transport import Made
+    from .transport import Answer
 
 _MOST_REFUNDS = search.PAGE
 _KEY_LIMIT = 255
@@ -77,7 +77,7 @@ def refund(
             )
         return None
 
-    return _once(session, slot, act, before, key, "transaction", f"{attempt_id} is refunded")
+    return _once(session, slot, act, before, key, f"{attempt_id} is refunded")
 
 
 def capture(session: Session, slot: int, attempt_id: str, amount: Money | None, key: str) -> ActionAnswer:
@@ -93,7 +93,7 @@ def capture(session: Session, slot: int, attempt_id: str, amount: Money | None, 
             return ActionAnswer((), f"{attempt_id} was already submitted for settlement", attempt_id)
         return None
 
-    return _once(session, slot, act, before, key, "transaction", f"{attempt_id} is submitted for settlement")
+    return _once(session, slot, act, before, key, f"{attempt_id} is submitted for settlement")
 
 
 def subscription(session: Session, slot: int, subscription_id: str, now: datetime) -> Subscription:
@@ -129,13 +129,10 @@ def collect(session: Session, slot: int, subscription_id: str, amount: Money, ke
 def use_payment_method(session: Session, slot: int, subscription_id: str, method_id: str) -> ActionAnswer:
     """Setting the same method twice changes nothing: it needs no key, and Braintree takes none here."""
     subscription_id, method_id = _checked(session, subscription_id), _checked(session, method_id)
-    made = session.via(slot).write(
-        lambda gateway: gateway.subscription.update(subscription_id, {"payment_method_token": method_id}),
-        "subscription",
+    answer = session.via(slot).write(
+        lambda gateway: gateway.subscription.update(subscription_id, {"payment_method_token": method_id})
     )
-    return ActionAnswer(
-        _ids(made.request_id), f"{subscription_id} is paid with {method_id} now", subscription_id
-    )
+    return _done(session, answer, "subscription", f"{subscription_id} is paid with {method_id} now")
 
 
 def _once(
@@ -144,36 +141,37 @@ def _once(
     act: Callable[[Mapping[str, str]], Callable[[Any], Any]],
     before: Callable[[], ActionAnswer | None],
     key: str,
-    thing: str,
     done: str,
 ) -> ActionAnswer:
     """Write with the key; where the merchant may not use one, look first whether it is done already."""
     via = session.via(slot)
-    made: Made | None = None
+    answer: Answer | None = None
     try:
-        made = via.write(act({"api_request_key": key[:_KEY_LIMIT]}), thing)
+        answer = via.write(act({"api_request_key": key[:_KEY_LIMIT]}))
     except ProviderError as error:
         if error.code != KEY_NOT_ALLOWED:
             raise
-    if made is None:
+    if answer is None:
         known = before()
         if known is not None:
             return known
-        made = via.write(act({}), thing)
-    status = safe_line(getattr(made.thing, "status", None) or "in an unknown state", limit=40)
-    object_id = wire.identifier(getattr(made.thing, "id", None))
-    return ActionAnswer(_ids(made.request_id), f"{done}: {object_id or thing} is {status}", object_id)
+        answer = via.write(act({}))
+    return _done(session, answer, "transaction", done)
 
 
 def _charged(session: Session, slot: int, params: Object, subscription_id: str) -> ActionAnswer:
     answer = session.via(slot).post("/transactions", {"transaction": params})
-    made = wire.fields(answer.root, normalise.TRANSACTION)
-    if answer.root.tag != "transaction" or wire.identifier(made.get("id")) is None:
-        raise session.error("outage", "Braintree's answer holds no transaction", answer)
-    status = safe_line(made.get("status") or "in an unknown state", limit=40)
-    return ActionAnswer(
-        _ids(answer.request_id), f"{subscription_id} is charged: {made['id']} is {status}", made["id"]
-    )
+    return _done(session, answer, "transaction", f"{subscription_id} is charged")
+
+
+def _done(session: Session, answer: Answer, thing: str, done: str) -> ActionAnswer:
+    """The answer to a write that was granted; in any other form it is unknown what came of it."""
+    object_id = wire.identifier(answer.root.findtext("id"))
+    if answer.root.tag != thing or object_id is None:
+        raise session.error("outage", f"Braintree's answer holds no {thing}", answer)
+    status = safe_line(answer.root.findtext("status") or "in an unknown state", limit=40)
+    ids = (answer.request_id,) if answer.request_id else ()
+    return ActionAnswer(ids, f"{done}: {safe_line(object_id, limit=64)} is {status}", object_id)
 
 
 def _refunds(reader: Reader, sale: Object) -> tuple[tuple[Refund, str | None], ...]:
@@ -217,7 +215,3 @@ def _checked(session: Session, object_id: str) -> str:
     if not search.ID.fullmatch(object_id):
         raise session.error("invalid_request", f"{safe_line(object_id, limit=60)!r} is no Braintree id")
     return object_id
-
-
-def _ids(request_id: str | None) -> tuple[str, ...]:
-    return (request_id,) if request_id else ()

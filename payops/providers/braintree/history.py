@@ -151,7 +151,9 @@ def after_head(
         last = next((each for each in reversed(listed) if each in asked), None)
         gap = Gap(read.start, end, last, len(left), len(left) + len(found), backfill=cursor.fresh)
         gaps = _bounded((gap, *gaps))
-    seen = {*cursor.seen, *found}
+    missing = _missing(cursor, asked, found)
+    given_up = {each for each in cursor.missing if each not in missing}
+    seen = {*cursor.seen, *found, *given_up}
     moved = replace(
         cursor,
         mark=mark,
@@ -159,7 +161,7 @@ def after_head(
         head_at=now,
         gaps=gaps,
         seen=tuple(each for each in listed if each in seen)[:MAX_SEEN],
-        missing=_missing(cursor, asked, found),
+        missing=missing,
     )
     return _settled(moved)
 
