@@ -6,12 +6,14 @@ import stat
 import subprocess
 import sys
 import threading
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from payops.domain.errors import StoreError
+from payops.domain.events import Facts
+from payops.domain.payments import Attempt
 from payops.store import Store
 from payops.store import migrations as history
 from payops.store.check import backup, check
@@ -221,6 +223,44 @@ def test_migration_that_fails_leaves_nothing_behind(
     monkeypatch.undo()
     with Store.open(path, now=now) as store:
         assert store.quick_check() == ()
+
+
+def test_store_of_the_first_schema_is_brought_up_to_date_without_loss(
+    path: Path, now: datetime, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(history, "HISTORY", history.HISTORY[:1])
+    monkeypatch.setattr(history, "CURRENT", 1)
+    path.touch(0o600)
+    with sqlite3.connect(path, isolation_level=None) as old:
+        history.migrate(old, now)
+        at = int(now.timestamp())
+        old.executescript(f"""
+            INSERT INTO attempts (account, attempt_id, at, status, changed_at, payment_id, first)
+                VALUES ('a', 'ch_1', {at}, 'failed', {at}, 'pi_1', 1);
+            INSERT INTO rollup VALUES ('a', {at - at % 60}, 1, 0);
+            INSERT INTO refunds VALUES ('a', 're_1', 'pi_1', {at}, 'succeeded', 100, 'eur', NULL);
+            INSERT INTO feeds (account, feed, cursor, ok_at, tried_at) VALUES ('a', 'events', 'c9', {at}, {at});
+            INSERT INTO reads VALUES ('a', {at // 86400}, 41), ('a', {at // 86400 - 3}, 7);
+            INSERT INTO credential_proofs (account, slot, hint, at, ok, mode, message)
+                VALUES ('a', 0, 'rk_live_…', {at}, 1, 'live', '');
+        """)
+    old.close()
+    monkeypatch.undo()
+    with pytest.raises(StoreError, match="brings the store up to date"):
+        Store.open_existing(path)
+    with Store.open(path, now=now) as store:
+        assert store.quick_check() == ()
+        assert store.facts.window("a", now, now + timedelta(minutes=1)).n == 1
+        assert [one.refund_id for one in store.facts.refunds("a", now)] == ["re_1"]
+        feed = store.facts.feed("a", "events")
+        assert feed is not None
+        assert (feed.cursor, feed.ok_at, feed.wait_s) == ("c9", now, None)
+        assert store.facts.reads_since("a", now - timedelta(days=30)) == 48
+        proof = store.facts.proof("a")
+        assert proof is not None
+        assert (proof.mode, proof.permissions, proof.missing, proof.evidence) == ("live", None, (), "")
+        later = Attempt("a", "ch_1", now, "succeeded", now + timedelta(minutes=1), "pi_1", captured=True)
+        assert store.facts.apply_facts("a", Facts(attempts=(later,)), now).changed_attempts == 1
 
 
 def test_opening_a_current_store_imports_no_sqlite_utils(path: Path, now: datetime):
