@@ -21,6 +21,7 @@ from .words import be, plural
 
 RECENT = timedelta(minutes=15)
 HOUR = timedelta(hours=1)
+RESENT_FOR = timedelta(hours=24)
 MOST = 1_000
 
 
@@ -39,15 +40,14 @@ class Apart:
 def row(store: Store, account: AccountSettings, now: datetime) -> SignalRow:
     """The `mode` signal of one account."""
     name, live = account.name, account.mode == "live"
-    verified = store.inbox.modes_since(name, now - RECENT)
-    other = verified.get(not live, 0)
+    ours, other = store.inbox.verified_since(name, now - RECENT, live=live)
     values: dict[str, Value | None] = {
         "wrong_mode_events_1h": store.facts.wrong_mode_count(name, now - HOUR),
         "unconfirmed_1h": unconfirmed(store, name, now).count,
         "refused_mode_15m": store.inbox.refusals(name, now - RECENT).get("mode", 0),
         "refused_mode_1h": store.inbox.refusals(name, now - HOUR).get("mode", 0),
         "other_verified_15m": other,
-        "ours_verified_15m": sum(verified.values()) - other,
+        "ours_verified_15m": ours,
         "endpoint_mismatch": _endpoint_mismatch(store, account),
         "webhook_id_absent": _webhook_id_absent(store, account),
     }
@@ -60,11 +60,11 @@ def unconfirmed(store: Store, account: str, now: datetime) -> Apart:
     confirmed_at, known = _confirmed(store, account)
     since = now - HOUR
     events = [event for event in store.facts.quarantined(account, MOST) if event.created_at >= since]
-    # Refusals are counted by the minute: those of the minute of the confirmation are taken as confirmed.
-    after = since if confirmed_at is None else max(since, next_minute(confirmed_at))
+    # A refused webhook is sent again for days, and has no name: one confirmation covers a day of them.
+    covered = confirmed_at is not None and now - confirmed_at < RESENT_FOR
     return Apart(
         tuple(event.event_id for event in events if short_hash(event.event_id) not in known),
-        store.inbox.refusals(account, after).get("mode", 0),
+        0 if covered else store.inbox.refusals(account, since).get("mode", 0),
     )
 
 

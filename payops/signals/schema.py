@@ -127,6 +127,10 @@ _WEBHOOKS = (
             "other_mode_15m": Field(
                 "int", "deliveries of the other mode in the last 15 minutes, verified or refused as such"
             ),
+            "other_since_good": Field(
+                "int",
+                "verified deliveries of the other mode in the last hour, since the last verified one of ours",
+            ),
             "listed": Field("bool", "the provider lists its events, so that what is missing can be told"),
             "missing": Field("int", "generated, not in our inbox, older than the grace"),
             "fallbacks": Field("int", "other stored credentials with what webhooks are verified with"),

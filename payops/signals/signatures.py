@@ -32,18 +32,21 @@ def row(store: Store, account: AccountSettings, endpoint: EndpointSettings, now:
     values["listed"] = EVENT_LIST[account.provider] is not None
     if account.receives(endpoint) and account.verifies(slot):
         refused = store.inbox.refusals(account.name, now - RECENT)
-        good = store.inbox.modes_since(account.name, now - RECENT)
         live = account.mode == "live"
+        ours, other = store.inbox.verified_since(account.name, now - RECENT, live=live)
+        good = last_good(store, account)
+        after = max(now - LOOK_BACK, good + timedelta(seconds=1)) if good else now - LOOK_BACK
         total = sum(refused.values())
-        deliveries = total + sum(good.values())
+        deliveries = total + ours + other
         gap = missing(store, account, endpoint, now)
         values |= {f"{kind}_15m": refused.get(kind, 0) for kind in KINDS}
         values |= {
             "refused_15m": total,
             "share_15m": total / deliveries if deliveries else None,
             "since_good": since_good(store, account, now),
-            "last_good_s": age_s(last_good(store, account), now),
-            "other_mode_15m": refused.get("mode", 0) + good.get(not live, 0),
+            "last_good_s": age_s(good, now),
+            "other_mode_15m": refused.get("mode", 0) + other,
+            "other_since_good": store.inbox.verified_since(account.name, after, live=live)[1],
             "missing": gap.count if gap else None,
         }
     return SignalRow(endpoint_labels(account, endpoint), values, now)
@@ -51,7 +54,7 @@ def row(store: Store, account: AccountSettings, endpoint: EndpointSettings, now:
 
 def last_good(store: Store, account: AccountSettings) -> datetime | None:
     """When the newest event that verified and is not of the other mode was received."""
-    return store.inbox.last_unless(account.name, account.mode != "live")
+    return store.inbox.last_verified_at(account.name, live=account.mode == "live")
 
 
 def since_good(store: Store, account: AccountSettings, now: datetime) -> int:

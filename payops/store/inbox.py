@@ -14,7 +14,7 @@ from payops.domain.events import Delivery, Facts, InboxState, WebhookEvent
 
 from .events import insert_events, mark_in_inbox
 from .redaction import redact_body, redact_text
-from .rows import EVENT_COLUMNS, at, event_from, event_values, truth
+from .rows import EVENT_COLUMNS, at, event_from, event_values
 
 if TYPE_CHECKING:
     from .store import Store
@@ -23,6 +23,12 @@ MAX_TRIES = 6
 """Tries to process an event; after the last it is a dead letter."""
 _BACKOFF_S = 10
 _BATCH = 10_000
+_APART = (
+    "EXISTS (SELECT 1 FROM quarantine AS apart WHERE apart.account = inbox.account"
+    " AND apart.event_id = inbox.event_id)"
+)
+_OWN = f"(inbox.livemode = :live OR (inbox.livemode IS NULL AND inbox.state = 'processed' AND NOT {_APART}))"
+_OTHER = f"(inbox.livemode = 1 - :live OR (inbox.livemode IS NULL AND {_APART}))"
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,23 +195,26 @@ class Inbox:
         last, first = rows[0]["received_at"], rows[-1]["received_at"]
         return from_epoch(last), (last - first) / (events - 1)
 
-    def modes_since(self, account: str, since: datetime) -> dict[bool | None, int]:
-        """`received_since` by what the events say of themselves: live or not, None where they do not say."""
-        with self._store.read() as db:
-            rows = db.execute(
-                "SELECT livemode, COUNT(*) AS n FROM inbox WHERE account = ? AND received_at >= ?"
-                " AND verdict <> 'imported' GROUP BY livemode",
-                (account, to_epoch(since)),
-            ).fetchall()
-        return {truth(row["livemode"]): row["n"] for row in rows}
+    def verified_since(self, account: str, since: datetime, *, live: bool) -> tuple[int, int]:
+        """`received_since` of the account's own mode, and of the other: what says so, or is in quarantine.
 
-    def last_unless(self, account: str, livemode: bool) -> datetime | None:
-        """When the newest event was first received that does not say it is of `livemode`; imports do not count."""
+        What does not say its mode is neither before it is processed.
+        """
         with self._store.read() as db:
             row = db.execute(
-                "SELECT received_at FROM inbox WHERE account = ? AND verdict <> 'imported'"
-                " AND livemode IS NOT ? ORDER BY received_at DESC LIMIT 1",
-                (account, int(livemode)),
+                f"SELECT COALESCE(SUM({_OWN}), 0) AS own, COALESCE(SUM({_OTHER}), 0) AS other FROM inbox"  # noqa: S608
+                " WHERE account = :account AND received_at >= :since AND verdict <> 'imported'",
+                {"account": account, "since": to_epoch(since), "live": int(live)},
+            ).fetchone()
+        return row["own"], row["other"]
+
+    def last_verified_at(self, account: str, *, live: bool) -> datetime | None:
+        """When the newest event of the account's own mode was first received; imports do not count."""
+        with self._store.read() as db:
+            row = db.execute(
+                "SELECT received_at FROM inbox WHERE account = :account AND verdict <> 'imported'"  # noqa: S608
+                f" AND {_OWN} ORDER BY received_at DESC LIMIT 1",
+                {"account": account, "live": int(live)},
             ).fetchone()
         return None if row is None else at(row["received_at"])
 
