@@ -142,6 +142,7 @@ class PayPalApi:
                 "path": call.path,
                 "body": call.raw,
                 "key": call.key,
+                "brief": call.brief,
             },
         )
         return self._execute(route, call, slot, at_ms)
@@ -168,6 +169,7 @@ class PayPalApi:
                 record["body"],
                 self._world.now_ms,
                 record["key"],
+                record["brief"],
             )
             slot = (call.account.name, call.mode, call.path, call.key or "")
             with suppress(ApiError):  # refused then, refused now

@@ -183,9 +183,9 @@ class Shapes:
         captures = [c for c in seen if c.expires_ms is None or c.id in account.beside.taken]
         payments: Shape = {}
         if reserved:
-            payments["authorizations"] = [self.authorization(charge) for charge in reserved]
+            payments["authorizations"] = [_inside(self.authorization(charge)) for charge in reserved]
         if captures:
-            payments["captures"] = [self.capture(charge) for charge in captures]
+            payments["captures"] = [_inside(self.capture(charge)) for charge in captures]
             refunds = [self.refund(refund) for charge in captures for refund in charge.refunds]
             if refunds:
                 payments["refunds"] = refunds
@@ -373,7 +373,6 @@ class Shapes:
             "update_time": fine_instant(max(dispute.at_ms, dispute.changed_ms)),
             "reason": _REASONS.get(dispute.reason, "MERCHANDISE_OR_SERVICE_NOT_RECEIVED"),
             "status": status,
-            "dispute_state": state,
             "dispute_amount": amount,
             "dispute_life_cycle_stage": "CHARGEBACK",
             "dispute_channel": "INTERNAL",
@@ -382,7 +381,7 @@ class Shapes:
         if dispute.status == "open":
             shape["seller_response_due_date"] = fine_instant(dispute.reply_ms)
         if not whole:
-            return shape
+            return {**shape, "dispute_state": state}
         payment = dispute.charge.payment
         shape["disputed_transactions"] = [
             {
@@ -409,6 +408,11 @@ def custom_id(payment: Payment) -> str:
     if payment.metadata:
         return json.dumps(payment.metadata, separators=(",", ":"))[:127]
     return payment.buyer.customer or f"guest-{payment.number}"
+
+
+def _inside(payment: Shape) -> Shape:
+    """A capture or authorization as its order shows it: without what the order says itself."""
+    return {name: value for name, value in payment.items() if name not in ("payee", "supplementary_data")}
 
 
 def _processor_response(charge: Charge) -> Shape:
