@@ -29,7 +29,7 @@ from .settlement import Settlement
 from .shapes import Shapes
 from .transactions import REFUNDABLE, SUBMITTED, Book, Transaction
 from .webhooks import event_id, payload, secret
-from .xml import Value
+from .xml import Drawn, Shape, Value, element
 
 _HOUR_MS = 3600 * 1000
 _WEEK_MS = 7 * 24 * _HOUR_MS
@@ -67,6 +67,7 @@ class BraintreeAccount(Account):
         self._credits: dict[str, list[Transaction]] = {}
         self._standing: dict[str, list[tuple[int, str, int]]] = {}
         self._disputed: dict[str, list[tuple[int, str]]] = {}
+        self._drawn: dict[tuple[str, str], Drawn] = {}
         self._strays = 0
         self._asked: tuple[str | None, str | None] | None = None
         return merchant_id(self.seed, self.name)
@@ -136,6 +137,13 @@ class BraintreeAccount(Account):
         if not hasattr(self, "_vault"):
             self._vault = {self.token_of(row.buyer): row.buyer for row in self.customers.rows}
         return self._vault.get(token)
+
+    def drawn(self, buyer: Buyer, name: str, draw: Callable[[Buyer], Shape]) -> Drawn:
+        """What all of a buyer's transactions show alike, drawn once."""
+        found = self._drawn.get((buyer.payment_method, name))
+        if found is None:
+            found = self._drawn[buyer.payment_method, name] = Drawn(element(name, draw(buyer)))
+        return found
 
     # What became of what.
 

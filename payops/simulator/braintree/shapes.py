@@ -80,7 +80,7 @@ class Shapes:
             "order_id": row.order,
             "created_at": At(row.at_ms),
             "updated_at": At(row.changed_ms),
-            "customer": self._customer_details(buyer),
+            "customer": account.drawn(buyer, "customer", self._customer_details),
             "refund_ids": Many("item", [each.id for each in account.credits_of(row)]),
             "refunded_transaction_id": account.sale_of(charge).id if row.refund is not None else None,
             "settlement_batch_id": _batch(row),
@@ -92,7 +92,7 @@ class Shapes:
             "gateway_rejection_reason": refused.code if refused is not None and gateway else None,
             "processor_authorization_code": None if refused is not None else _authorization(account, row),
             **self._response(row),
-            "credit_card": self._card_details(row),
+            "credit_card": account.drawn(buyer, "credit_card", self._card),
             "payment_instrument_type": "credit_card",
             "status_history": Many("status_event", [self._step(row, step) for step in row.steps]),
             "plan_id": None if subscription is None else PLAN,
@@ -108,7 +108,7 @@ class Shapes:
             "disbursement_details": self._disbursement(row),
             "global_id": f"dHJhbnNhY3Rpb25f{row.id}",
         }
-        fields = {name: value for name, value in charge.payment.metadata.items() if is_name(name)}
+        fields: Shape = {name: value for name, value in charge.payment.metadata.items() if is_name(name)}
         if fields and row.refund is None:
             shape["custom_fields"] = fields
         return shape
@@ -221,9 +221,6 @@ class Shapes:
             "fax": None,
         }
 
-    def _card_details(self, row: Transaction) -> Shape:
-        return {**self._card(row.charge.payment.buyer), "token": row.token}
-
     def _card(self, buyer: Buyer) -> Shape:
         account = self._account
         return {
@@ -252,7 +249,7 @@ class Shapes:
 
     def payment_method(self, buyer: Buyer) -> Shape:
         """A vaulted card."""
-        paying = [
+        paying: list[Value] = [
             {"id": each.id, "status": SUBSCRIPTION_STATUSES[each.status]}
             for each in self._account.subscriptions_of(buyer)
             if each.method

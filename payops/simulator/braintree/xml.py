@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, TypeAlias
@@ -13,6 +13,7 @@ from payops.clock import from_epoch
 
 HEADER = '<?xml version="1.0" encoding="UTF-8"?>\n'
 _ILLEGAL = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_SPECIAL = re.compile(f"[&<>]|{_ILLEGAL.pattern}")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
 _MOST_DEEP = 12
 
@@ -55,7 +56,13 @@ class Page:
     total: int
 
 
-Shape = Mapping[str, "Value"]
+class Drawn(str):
+    """An element that is drawn already, with its tag."""
+
+    __slots__ = ()
+
+
+Shape = dict[str, "Value"]
 Value: TypeAlias = "str | int | bool | At | Day | Symbol | Many | Page | Shape | None"
 
 
@@ -66,32 +73,69 @@ def document(name: str, value: Value) -> bytes:
 
 def element(name: str, value: Value) -> str:
     """A value as an element. None is `nil` without a type: with one, Braintree's own parser fails on it."""
-    tag = _dashed(name)
-    if isinstance(value, str):
-        return f"<{tag}>{text(value)}</{tag}>"
-    if value is None:
-        return f'<{tag} nil="true"/>'
-    if isinstance(value, bool):
-        return f'<{tag} type="boolean">{"true" if value else "false"}</{tag}>'
-    if isinstance(value, int):
-        return f'<{tag} type="integer">{value}</{tag}>'
-    if isinstance(value, At):
-        return f'<{tag} type="datetime">{second(value.ms // 1000)}</{tag}>'
-    if isinstance(value, Day):
-        return f'<{tag} type="date">{second(value.ms // 1000)[:10]}</{tag}>'
-    if isinstance(value, Symbol):
-        return f'<{tag} type="symbol">{text(value.name)}</{tag}>'
-    if isinstance(value, Many):
-        return f'<{tag} type="array">{"".join(element(value.item, row) for row in value.rows)}</{tag}>'
-    if isinstance(value, Page):
-        rows = "".join(element(value.item, row) for row in value.rows)
-        head = (
-            element("current-page-number", value.number)
-            + element("page-size", value.size)
-            + element("total-items", value.total)
-        )
-        return f'<{tag} type="collection">{head}{rows}</{tag}>'
-    return f"<{tag}>{''.join(element(key, child) for key, child in value.items())}</{tag}>"
+    return _DRAW[type(value)](_dashed(name), value)
+
+
+def _text(tag: str, value: str) -> str:
+    return f"<{tag}>{text(value)}</{tag}>"
+
+
+def _drawn(_: str, value: Drawn) -> str:
+    return value
+
+
+def _nil(tag: str, _: None) -> str:
+    return f'<{tag} nil="true"/>'
+
+
+def _boolean(tag: str, value: bool) -> str:
+    return f'<{tag} type="boolean">{"true" if value else "false"}</{tag}>'
+
+
+def _integer(tag: str, value: int) -> str:
+    return f'<{tag} type="integer">{value}</{tag}>'
+
+
+def _datetime(tag: str, value: At) -> str:
+    return f'<{tag} type="datetime">{second(value.ms // 1000)}</{tag}>'
+
+
+def _date(tag: str, value: Day) -> str:
+    return f'<{tag} type="date">{second(value.ms // 1000)[:10]}</{tag}>'
+
+
+def _symbol(tag: str, value: Symbol) -> str:
+    return f'<{tag} type="symbol">{text(value.name)}</{tag}>'
+
+
+def _array(tag: str, value: Many) -> str:
+    return f'<{tag} type="array">{"".join([element(value.item, row) for row in value.rows])}</{tag}>'
+
+
+def _collection(tag: str, page: Page) -> str:
+    head = (("current-page-number", page.number), ("page-size", page.size), ("total-items", page.total))
+    numbers = "".join([element(name, number) for name, number in head])
+    rows = "".join([element(page.item, row) for row in page.rows])
+    return f'<{tag} type="collection">{numbers}{rows}</{tag}>'
+
+
+def _group(tag: str, value: Shape) -> str:
+    return f"<{tag}>{''.join([element(name, child) for name, child in value.items()])}</{tag}>"
+
+
+_DRAW: dict[type, Callable[[str, Any], str]] = {
+    str: _text,
+    Drawn: _drawn,
+    type(None): _nil,
+    bool: _boolean,
+    int: _integer,
+    At: _datetime,
+    Day: _date,
+    Symbol: _symbol,
+    Many: _array,
+    Page: _collection,
+    dict: _group,
+}
 
 
 @lru_cache(maxsize=1024)
@@ -106,7 +150,7 @@ def second(at_s: int) -> str:
 
 def text(value: str) -> str:
     """Text as XML can hold it: what it cannot hold at all is left out."""
-    if value.isalnum():
+    if _SPECIAL.search(value) is None:
         return value
     value = _ILLEGAL.sub("", value)
     return value.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
