@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -49,14 +49,17 @@ faults: [{{kind: {fault}, provider: {provider}, at: 5m{until}}}]
 
 
 def fingerprint(world: World) -> list[Any]:
+    return fingerprint_of(next(iter(world.accounts.values())), world.now)
+
+
+def fingerprint_of(account: Account, now: datetime) -> list[Any]:
     """What any provider's account holds, and the bytes that are to be sent."""
-    account = next(iter(world.accounts.values()))
     rows = [
         [tuple(getattr(row, field, None) for field in _FIELDS) for row in getattr(account, log).rows]
         for log in _LOGS
     ]
     sends = account.deliveries.ready()
-    wire = [kind(account.provider).delivery(account, send, world.now) for send in sends[-20:]]
+    wire = [kind(account.provider).delivery(account, send, now) for send in sends[-20:]]
     keys = [(key.token, key.mode, key.dead, sorted(key.denied)) for key in account.keyring._keys.values()]
     faults: Faults = account.faults
     said = (faults.trouble, faults.latency_ms, faults.skew_s, faults.silent)
