@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args, get_origin
 
 import msgspec
 
@@ -279,21 +279,19 @@ def from_mapping(value: Mapping[str, object], kind: type[T]) -> T:
         try:
             fields[field.name] = msgspec.convert(given, field.type)
         except msgspec.ValidationError:
-            nested = _struct_in(field.type)
-            if nested is not None and isinstance(given, Mapping):
-                fields[field.name] = from_mapping(given, nested)
-            elif nested is not None and isinstance(given, list):
-                fields[field.name] = [
-                    from_mapping(each, nested) for each in given if isinstance(each, Mapping)
-                ]
+            lenient = _lenient(given, field.type)
+            if lenient is not None:
+                fields[field.name] = lenient
     return kind(**fields)
 
 
-def _struct_in(annotation: Any) -> type[msgspec.Struct] | None:
+def _lenient(given: object, annotation: Any) -> object:
+    """What can be had of a field that does not fit as a whole; None where nothing can."""
     for option in getattr(annotation, "__args__", (annotation,)):
-        if isinstance(option, type) and issubclass(option, msgspec.Struct):
-            return option
-        nested = _struct_in(option) if getattr(option, "__args__", ()) else None
-        if nested is not None:
-            return nested
+        if isinstance(given, Mapping) and isinstance(option, type) and issubclass(option, msgspec.Struct):
+            return from_mapping(given, option)
+        if isinstance(given, list) and get_origin(option) is list:
+            (inner,) = get_args(option)
+            if issubclass(inner, msgspec.Struct):
+                return [from_mapping(each, inner) for each in given if isinstance(each, Mapping)]
     return None

@@ -276,7 +276,7 @@ class Bench:
 
     def close(self) -> None:
         self.provider.close()
-        self.server.close()
+        self.server.stop()
 
 
 @pytest.fixture
