@@ -46,6 +46,8 @@ CASES = [
     (error(500, "boom"), "outage", None),
     (error(503, "boom"), "outage", None),
     (reply(HTML, 502), "outage", None),
+    (reply(b"<html>Pas trouv\xe9 \xff</html>", 502), "outage", None),
+    (reply(b"\xff\xfe\x00", 200), "outage", None),
     (reply(HTML, 401), "outage", None),
     (reply(HTML, 403), "outage", None),
     (reply(HTML, 429), "rate_limit", None),

@@ -14,7 +14,7 @@ from stripe import _util
 
 from payops.domain.events import ApiCall
 from payops.providers.port import Patience
-from payops.providers.web import NoAnswer, Pace, Web, date
+from payops.providers.web import NoAnswer, Pace, Web, WebAnswer
 from payops.text import mask
 
 from . import errors
@@ -87,7 +87,7 @@ class Transport:
         if not self._pace.wait(f"{method} {resource(path)}"):
             raise errors.unreachable("payops is closing", account=self._account, host=self._host)
         try:
-            body, status, headers = self._requestor.request_raw(
+            found, status, headers = self._requestor.request_raw(
                 method,
                 path,
                 params,
@@ -97,12 +97,12 @@ class Transport:
             )
         except NoAnswer as error:
             raise errors.unreachable(str(error), account=self._account, host=self._host) from error
-        assert isinstance(body, bytes)
+        assert isinstance(found, WebAnswer)
         if not 200 <= status < 300:
             raise errors.refused(
-                status, body, headers, account=self._account, hint=mask(key), secret=key
+                status, found.body, headers, account=self._account, hint=mask(key), secret=key
             ) from None
-        return Answer(status, body, headers.get("Request-Id"), date(headers))
+        return Answer(status, found.body, headers.get("Request-Id"), found.at)
 
 
 class _Http(stripe.RequestsClient):
@@ -112,9 +112,10 @@ class _Http(stripe.RequestsClient):
         super().__init__(timeout=timeout_s)
         self._web = web
 
-    def request(  # type: ignore[override]  # the SDK says str where its own clients return bytes
+    def request(  # type: ignore[override]
         self, method: str, url: str, headers: Mapping[str, str] | None, post_data: Any = None, **_: Any
-    ) -> tuple[bytes, int, Mapping[str, str]]:
+    ) -> tuple[WebAnswer, int, Mapping[str, str]]:
+        """The whole answer in the body's place: the SDK hands it through, and would write a body to its log."""
         answer = self._web.send(
             resource(urlsplit(url).path),
             method,
@@ -123,7 +124,7 @@ class _Http(stripe.RequestsClient):
             data=post_data,
             verify=stripe.ca_bundle_path,
         )
-        return answer.body, answer.status, answer.headers
+        return answer, answer.status, answer.headers
 
 
 def _quieten() -> None:

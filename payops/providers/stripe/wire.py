@@ -11,42 +11,42 @@ from typing import Any, TypeVar
 import msgspec
 
 
-class Reference(msgspec.Struct, frozen=True):
+class Reference(msgspec.Struct, frozen=True, gc=False):
     """An expanded object where an id was asked for."""
 
     id: str | None = None
 
 
-class Metadata(msgspec.Struct, frozen=True):
+class Metadata(msgspec.Struct, frozen=True, gc=False):
     """The two keys payops reads of what a merchant writes beside an object."""
 
     order_id: str | None = None
     payops_attempt: str | None = None
 
 
-class Outcome(msgspec.Struct, frozen=True):
+class Outcome(msgspec.Struct, frozen=True, gc=False):
     type: str | None = None
     reason: str | None = None
 
 
-class ThreeDSecure(msgspec.Struct, frozen=True):
+class ThreeDSecure(msgspec.Struct, frozen=True, gc=False):
     authentication_flow: str | None = None
 
 
-class Card(msgspec.Struct, frozen=True):
+class Card(msgspec.Struct, frozen=True, gc=False):
     brand: str | None = None
     country: str | None = None
     capture_before: int | None = None
     three_d_secure: ThreeDSecure | None = None
 
 
-class MethodDetails(msgspec.Struct, frozen=True):
+class MethodDetails(msgspec.Struct, frozen=True, gc=False):
     type: str | None = None
     card: Card | None = None
     card_present: Card | None = None
 
 
-class Method(msgspec.Struct, frozen=True):
+class Method(msgspec.Struct, frozen=True, gc=False):
     """A payment method inside an error: the same fields as the details of a charge."""
 
     id: str | None = None
@@ -54,7 +54,7 @@ class Method(msgspec.Struct, frozen=True):
     card: Card | None = None
 
 
-class Problem(msgspec.Struct, frozen=True):
+class Problem(msgspec.Struct, frozen=True, gc=False):
     """Why a payment or a bill could not be made."""
 
     type: str | None = None
@@ -64,39 +64,39 @@ class Problem(msgspec.Struct, frozen=True):
     payment_method: Method | None = None
 
 
-class EvidenceDetails(msgspec.Struct, frozen=True):
+class EvidenceDetails(msgspec.Struct, frozen=True, gc=False):
     due_by: int | None = None
 
 
-class Price(msgspec.Struct, frozen=True):
+class Price(msgspec.Struct, frozen=True, gc=False):
     unit_amount: int | None = None
 
 
-class Item(msgspec.Struct, frozen=True):
+class Item(msgspec.Struct, frozen=True, gc=False):
     price: Price | None = None
     quantity: int | None = None
     current_period_end: int | None = None
 
 
-class Items(msgspec.Struct, frozen=True):
+class Items(msgspec.Struct, frozen=True, gc=False):
     data: list[Item] = []
 
 
-class SubscriptionDetails(msgspec.Struct, frozen=True):
+class SubscriptionDetails(msgspec.Struct, frozen=True, gc=False):
     subscription: str | Reference | None = None
 
 
-class Parent(msgspec.Struct, frozen=True):
+class Parent(msgspec.Struct, frozen=True, gc=False):
     """What a bill was made from."""
 
     subscription_details: SubscriptionDetails | None = None
 
 
-class InvoiceSettings(msgspec.Struct, frozen=True):
+class InvoiceSettings(msgspec.Struct, frozen=True, gc=False):
     default_payment_method: str | Reference | None = None
 
 
-class Customer(msgspec.Struct, frozen=True):
+class Customer(msgspec.Struct, frozen=True, gc=False):
     """A customer as far as it tells what could be charged."""
 
     id: str | None = None
@@ -104,7 +104,7 @@ class Customer(msgspec.Struct, frozen=True):
     invoice_settings: InvoiceSettings | None = None
 
 
-class Bill(msgspec.Struct, frozen=True):
+class Bill(msgspec.Struct, frozen=True, gc=False):
     """An invoice inside its subscription."""
 
     id: str | None = None
@@ -113,11 +113,11 @@ class Bill(msgspec.Struct, frozen=True):
     attempt_count: int | None = None
 
 
-class Paused(msgspec.Struct, frozen=True):
+class Paused(msgspec.Struct, frozen=True, gc=False):
     behavior: str | None = None
 
 
-class Thing(msgspec.Struct, frozen=True):
+class Thing(msgspec.Struct, frozen=True, gc=False):
     """Any object an event or a list carries, by the fields payops reads; `object` says which it is."""
 
     id: str | None = None
@@ -164,11 +164,11 @@ class Thing(msgspec.Struct, frozen=True):
     default_source: str | Reference | None = None
 
 
-class EventData(msgspec.Struct, frozen=True):
+class EventData(msgspec.Struct, frozen=True, gc=False):
     object: Thing | None = None
 
 
-class Event(msgspec.Struct, frozen=True):
+class Event(msgspec.Struct, frozen=True, gc=False):
     id: str | None = None
     type: str | None = None
     created: int | None = None
@@ -178,7 +178,7 @@ class Event(msgspec.Struct, frozen=True):
     data: EventData | None = None
 
 
-class WebhookEndpoint(msgspec.Struct, frozen=True):
+class WebhookEndpoint(msgspec.Struct, frozen=True, gc=False):
     id: str | None = None
     url: str | None = None
     status: str | None = None
@@ -188,46 +188,46 @@ class WebhookEndpoint(msgspec.Struct, frozen=True):
     created: int | None = None
 
 
-class DisabledDetails(msgspec.Struct, frozen=True):
+class DisabledDetails(msgspec.Struct, frozen=True, gc=False):
     reason: str | None = None
 
 
-class StatusDetails(msgspec.Struct, frozen=True):
+class StatusDetails(msgspec.Struct, frozen=True, gc=False):
     disabled: DisabledDetails | None = None
 
 
-class EventDestination(msgspec.Struct, frozen=True):
+class EventDestination(msgspec.Struct, frozen=True, gc=False):
     status: str | None = None
     status_details: StatusDetails | None = None
 
 
-class Balance(msgspec.Struct, frozen=True):
+class Balance(msgspec.Struct, frozen=True, gc=False):
     livemode: bool | None = None
 
 
-class Requirements(msgspec.Struct, frozen=True):
+class Requirements(msgspec.Struct, frozen=True, gc=False):
     currently_due: list[str] | None = None
     disabled_reason: str | None = None
 
 
-class Account(msgspec.Struct, frozen=True):
+class Account(msgspec.Struct, frozen=True, gc=False):
     id: str | None = None
     charges_enabled: bool | None = None
     payouts_enabled: bool | None = None
     requirements: Requirements | None = None
 
 
-class _Page(msgspec.Struct, frozen=True):
+class _Page(msgspec.Struct, frozen=True, gc=False):
     data: list[msgspec.Raw]
     has_more: bool = False
 
 
-class _Events(msgspec.Struct, frozen=True):
+class _Events(msgspec.Struct, frozen=True, gc=False):
     data: list[Event]
     has_more: bool = False
 
 
-class _Things(msgspec.Struct, frozen=True):
+class _Things(msgspec.Struct, frozen=True, gc=False):
     data: list[Thing]
     has_more: bool = False
 
