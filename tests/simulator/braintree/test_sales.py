@@ -306,3 +306,12 @@ def test_canceled_subscription_takes_no_changes(live: Open) -> None:
     assert world.gateway.subscription.cancel(row.id).subscription.status == "Canceled"
     assert codes(world.gateway.subscription.cancel(row.id)) == ["81905"]
     assert codes(world.gateway.subscription.update(row.id, {"price": "1.00"})) == ["81901"]
+
+
+def test_request_key_in_flight_is_refused_and_free_again_afterwards(live: Open) -> None:
+    world = live(rate=0)
+    slot = (world.account.name, "k-4")
+    world.server.api._running[slot] = object()  # type: ignore[attr-defined]
+    assert codes(sale(world, api_request_key="k-4")) == ["915233"]
+    del world.server.api._running[slot]  # type: ignore[attr-defined]
+    assert sale(world, api_request_key="k-4").is_success
