@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from payops.domain.money import Money, minor_digits
 
@@ -22,12 +23,14 @@ def read(amount: Amount | None) -> tuple[int | None, str | None]:
     return minor(amount.value or amount.total, currency), currency
 
 
+@lru_cache(maxsize=256)
 def as_currency(text: str | None) -> str | None:
     if text is None or len(text) != 3 or not text.isascii() or not text.isalpha():
         return None
     return text.upper()
 
 
+@lru_cache(maxsize=4096)
 def minor(value: str | None, currency: str | None) -> int | None:
     """`"19.99"`, `"EUR"` → 1999; the sign is kept."""
     if value is None or currency is None:
