@@ -121,7 +121,7 @@ _WEBHOOKS = (
             "share_15m": Field("double", "the refused of all deliveries in the last 15 minutes, 0..1"),
             "since_good": Field(
                 "int",
-                "deliveries whose signature failed in the last hour, since the last verified event of our mode",
+                "deliveries whose signature failed in the last 6 hours, since the last verified event of our mode",
             ),
             "last_good_s": Field("int", "age of the last verified event of our mode, seconds"),
             "other_mode_15m": Field(
@@ -129,7 +129,7 @@ _WEBHOOKS = (
             ),
             "other_since_good": Field(
                 "int",
-                "verified deliveries of the other mode in the last hour, since the last verified one of ours",
+                "verified deliveries of the other mode in the last 6 hours, since the last verified one of ours",
             ),
             "listed": Field("bool", "the provider lists its events, so that what is missing can be told"),
             "missing": Field("int", "generated, not in our inbox, older than the grace"),

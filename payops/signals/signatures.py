@@ -16,7 +16,8 @@ from .slots import webhook_slot
 from .webhooks import missing
 
 RECENT = timedelta(minutes=15)
-LOOK_BACK = timedelta(hours=1)
+LOOK_BACK = timedelta(hours=6)
+"""A refused webhook is sent again within hours; where events are rare they are what there is to count."""
 KINDS = ("signature", "timestamp", "header", "body", "mode")
 
 
@@ -58,7 +59,7 @@ def last_good(store: Store, account: AccountSettings) -> datetime | None:
 
 
 def since_good(store: Store, account: AccountSettings, now: datetime) -> int:
-    """Deliveries whose signature failed since then, in the last hour at most.
+    """Deliveries whose signature failed since then, in the last 6 hours at most.
 
     They are counted by the minute: those of the minute of the good one are left out.
     """
