@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -117,6 +118,42 @@ def test_account_without_fallback_goes_to_a_person(make_world):
     world.tick()
     assert world.over()
     assert "no other credential is stored" in world.incident.l1_reason
+
+
+def test_credential_that_may_do_more_than_the_configured_one_is_never_used(revoked):
+    before = proof(0, permissions=("payments_read",))
+    revoked.store.facts.save_proof(replace(before, at=revoked.now))
+    revoked.tick()
+    revoked.now += timedelta(seconds=1)
+    revoked.store.facts.save_proof(revoked.stripe.prove(0, revoked.now))
+    revoked.stripe.proofs[1] = proof(1, permissions=("payments_read", "refunds_write"))
+    revoked.open("credentials-rejected")
+    revoked.tick()
+    assert revoked.over()
+    assert "may do more than the configured one: refunds_write" in revoked.incident.l1_reason
+    revoked.stripe.proofs[1] = proof(1, permissions=("payments_read",))
+    revoked.runner.request_fix("inc-1", "ana", revoked.signals(), revoked.now)
+    assert revoked.store.facts.active_slot("stripe-live") == 1
+
+
+@pytest.mark.parametrize(
+    ("provider", "fields"),
+    [
+        ("braintree", ("merchant_id", "public_key", "private_key")),
+        ("paypal", ("client_id", "client_secret")),
+    ],
+)
+def test_whole_credentials_are_compared_at_every_provider(make_world, provider, fields):
+    own = {field: f"env:{field}" for field in fields}
+    half = {field: f"env:{field}" for field in fields[:-1]}
+    account = {"name": "stripe-live", "provider": provider, "mode": "live", **own}
+    world = make_world(accounts=[{**account, "fallback_credentials": [half, own]}])
+    world.secrets = {f"env:{field}": f"{field}-0123456789" for field in fields}
+    world.restart()
+    world.open("credentials-rejected")
+    world.tick()
+    assert "fallback_credentials[0]: it holds no whole credential" in world.incident.l1_reason
+    assert "fallback_credentials[1]: it is the same key as the one in use" in world.incident.l1_reason
 
 
 def test_switch_that_does_not_prove_itself_is_undone(revoked):
