@@ -8,7 +8,6 @@ ways, as the search index may lag, and only then asked for without the key.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +17,7 @@ from payops.domain.payments import Attempt, Refund, Subscription
 from payops.providers.port import ActionAnswer
 from payops.text import safe_line
 
-from . import lists, normalise, search, wire
+from . import lists, normalise, refunded, search, wire
 from .errors import KEY_NOT_ALLOWED
 from .session import Reader, Session
 
@@ -37,12 +36,7 @@ def attempt(session: Session, slot: int, attempt_id: str) -> Attempt:
     found = normalise.attempt(sale, session.account)
     if found is None:
         raise session.error("outage", f"Braintree's answer about {attempt_id} is no sale")
-    if found.amount_refunded_minor is None:
-        back = [refund for refund, _ in _refunds(reader, sale) if refund.failure_reason is None]
-        found = replace(
-            found, amount_refunded_minor=sum(each.amount_minor for each in back if each.status != "voided")
-        )
-    return found
+    return refunded.summed(found, [back for back, _ in _refunds(reader, sale)])
 
 
 def refunds_of(session: Session, slot: int, attempt_id: str) -> tuple[tuple[Refund, str | None], ...]:
@@ -175,11 +169,7 @@ def _done(session: Session, answer: Answer, thing: str, done: str) -> ActionAnsw
 
 
 def _refunds(reader: Reader, sale: Object) -> tuple[tuple[Refund, str | None], ...]:
-    ids = [
-        each
-        for each in wire.items(sale.get("refund_ids"))
-        if isinstance(each, str) and search.ID.fullmatch(each)
-    ]
+    ids = refunded.refund_ids(sale)
     if not ids:
         return ()
     if len(ids) > _MOST_REFUNDS:

@@ -10,11 +10,11 @@ from typing import Any
 import msgspec
 
 from payops.clock import from_epoch, to_epoch
-from payops.domain.events import Facts, FeedPage
+from payops.domain.events import FeedPage
 from payops.domain.feeds import SIGHT
 from payops.providers.port import FeedSpec
 
-from . import history, members, normalise, search, wire
+from . import history, members, normalise, refunded, search, wire
 from .session import Reader
 
 TRANSACTIONS = FeedSpec("transactions", history.HEAD_EVERY_S, 2, SIGHT["braintree"].sentence, history.LAG_S)
@@ -78,6 +78,7 @@ def transactions(reader: Reader, text: str | None, now: datetime, lists: Lists) 
     cursor, found = _step(
         reader, cursor, at, "created_at", lambda each: wire.time(each.get("created_at")), lists
     )
+    facts = refunded.facts(reader, found)
     progress = history.progress(cursor)
     return FeedPage(
         feed=TRANSACTIONS.name,
@@ -87,7 +88,7 @@ def transactions(reader: Reader, text: str | None, now: datetime, lists: Lists) 
         more=bool(cursor.gaps),
         data_as_of=None if cursor.proven is None else from_epoch(cursor.proven),
         request_id=reader.request_id,
-        facts=normalise.facts(found, reader.session.account),
+        facts=facts,
         progress=1.0 if progress is None and before is not None else progress,
     )
 
@@ -108,6 +109,7 @@ def changes(reader: Reader, text: str | None, now: datetime, lists: Lists) -> Fe
         )
     elif name is not None:
         opened[name], found = members.step(reader, search.TRANSACTIONS, OPEN[name], opened[name], at)
+    facts = refunded.facts(reader, found)
     proven = [each.proven for each in windows.values()]
     return FeedPage(
         feed=CHANGES.name,
@@ -117,7 +119,7 @@ def changes(reader: Reader, text: str | None, now: datetime, lists: Lists) -> Fe
         more=_next(windows, opened, at) is not None,
         data_as_of=None if None in proven else from_epoch(min(each for each in proven if each is not None)),
         request_id=reader.request_id,
-        facts=normalise.facts(found, reader.session.account) if found else Facts(),
+        facts=facts,
     )
 
 

@@ -15,7 +15,7 @@ from payops.domain.events import AccountState, Facts, FeedPage
 from payops.domain.payments import Dispute, Subscription
 from payops.providers.port import FeedSpec
 
-from . import members, normalise, search, wire
+from . import members, normalise, refunded, search, wire
 from .session import Reader
 
 T = TypeVar("T", bound=msgspec.Struct)
@@ -97,8 +97,9 @@ def subscription(reader: Reader, found: Mapping[str, Any], now: datetime) -> Sub
 def _stated(reader: Reader, found: list[dict[str, Any]], now: datetime) -> Facts:
     """The subscriptions, and the charges shown in them as attempts."""
     known = [each for each in (subscription(reader, each, now) for each in found) if each is not None]
-    charged = [wire.mapping(each) for one in found for each in wire.items(one.get("transactions"))]
-    return replace(normalise.facts(charged, reader.session.account), subscriptions=tuple(known))
+    shown = [wire.mapping(each) for one in found for each in wire.items(one.get("transactions"))]
+    charged = [each for each in shown if wire.identifier(each.get("id")) is not None]
+    return replace(refunded.facts(reader, charged), subscriptions=tuple(known))
 
 
 def _exists(reader: Reader, token: object) -> bool | None:
