@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import TypeVar
 
 from payops.domain.payments import Mode
+from payops.simulator.log import Row
 
 from . import errors
 from .account import PayPalAccount
@@ -18,6 +21,8 @@ Answer = tuple[int, Shape | None]
 KEPT_PAYMENTS = timedelta(days=45)
 KEPT_ORDERS = timedelta(hours=6)
 KEPT_SUBSCRIPTIONS = timedelta(hours=72)
+_DISORDER_MS = 2_000
+R = TypeVar("R", bound=Row)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +55,16 @@ class Call:
 
     def missing(self) -> errors.ApiError:
         return errors.missing(self.path)
+
+
+def spanned(rows: list[R], first_ms: int, last_ms: int) -> range:
+    """Where in a log lie the rows of these instants, and perhaps some more: it is in order but for a few moments."""
+
+    def at(row: R) -> int:
+        return row.at_ms
+
+    low = bisect_left(rows, first_ms - _DISORDER_MS, key=at)
+    return range(low, bisect_right(rows, last_ms + _DISORDER_MS, key=at))
 
 
 def made(call: Call, shape: Shape) -> Answer:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from binascii import Error as NotBase64
-from bisect import bisect_left, bisect_right
 from collections.abc import Mapping
 from urllib.parse import urlencode, urlsplit
 
@@ -15,7 +14,7 @@ from payops.simulator.objects import Endpoint, Event
 from payops.simulator.scenario_model import OWN_ENDPOINT
 
 from . import certificates, errors, events
-from .call import Answer, Call, Route
+from .call import Answer, Call, Route, spanned
 from .keys import WEBHOOKS
 from .names import Shape, fine_instant, link
 
@@ -141,29 +140,28 @@ def _list_events(call: Call) -> Answer:
     """Newest first; what is not yet to be seen comes with a later call."""
     account, query = call.account, call.query
     rows = account.events.rows if call.home else []
+    first_ms = query.get("start_time", 0)
     last_ms = min(query.get("end_time", call.at_ms), call.at_ms - account.list_lag_ms)
-    low = bisect_left(rows, query.get("start_time", 0), key=lambda row: row.at_ms)
-    high = bisect_right(rows, last_ms, key=lambda row: row.at_ms)
-    if "page_token" in query:
-        high = min(high, _place(call, rows))
+    places = spanned(rows, first_ms, last_ms)
+    end = min(places.stop, _place(call, len(rows)))
     size, more = query.get("page_size", 10), False
-    page: list[Event] = []
-    for place in range(high - 1, low - 1, -1):
+    page: list[int] = []
+    for place in range(end - 1, places.start - 1, -1):
         event = rows[place]
-        if not events.listed(account, event, call.at_ms) or not _wanted(call, event):
+        if not first_ms <= event.at_ms <= last_ms or not _wanted(call, event):
             continue
         if len(page) == size:
             more = True
             break
-        page.append(event)
+        page.append(place)
     asked = {name: _as_sent(name, value) for name, value in query.items()}
     links = [link(call.base, f"{_EVENTS}?{urlencode(asked)}", "self")]
     if more:
-        token = urlsafe_b64encode(page[-1].id.encode()).decode("ascii")
+        token = urlsafe_b64encode(f"{page[-1]}".encode()).decode("ascii")
         following = urlencode({**asked, "page_token": token})
         links.append(link(call.base, f"{_EVENTS}?{following}", "next"))
     return 200, {
-        "events": [events.looked_up(account, event) for event in page],
+        "events": [events.looked_up(account, rows[place]) for place in page],
         "count": len(page),
         "links": links,
     }
@@ -173,24 +171,25 @@ def _as_sent(name: str, value: object) -> object:
     return fine_instant(value) if name in ("start_time", "end_time") and isinstance(value, int) else value
 
 
-def _place(call: Call, rows: list[Event]) -> int:
-    """Where in the log the page before this one ended."""
-    token = call.query["page_token"]
+def _place(call: Call, count: int) -> int:
+    """Where in the log the page before this one ended; its end for the first page."""
+    token = call.query.get("page_token")
+    if token is None:
+        return count
     try:
-        event = call.account.events.get(urlsafe_b64decode(token.encode()).decode("ascii"))
+        place = int(urlsafe_b64decode(token.encode()))
     except (NotBase64, ValueError) as error:
         raise errors.malformed(_FAMILY, "page_token", token, "query") from error
-    if event is None:
+    if not 0 <= place < count:
         raise errors.malformed(_FAMILY, "page_token", token, "query")
-    place = bisect_left(rows, event.at_ms, key=lambda row: row.at_ms)
-    while rows[place] is not event:
-        place += 1
     return place
 
 
 def _wanted(call: Call, event: Event) -> bool:
     query = call.query
     if query.get("event_type", event.type) != event.type:
+        return False
+    if not events.listed(call.account, event, call.at_ms):
         return False
     if "transaction_id" not in query:
         return True

@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TypeVar
 from urllib.parse import urlencode
 
-from payops.simulator.log import Row
 from payops.simulator.objects import Charge, Refund
 
 from . import errors
 from .account import PayPalAccount
-from .call import Answer, Call, Route
+from .call import Answer, Call, R, Route, spanned
 from .keys import REPORTING
 from .names import Shape, instant, link, money
 from .shapes import custom_id, fee
-
-R = TypeVar("R", bound=Row)
 
 _PATH = "/v1/reporting/transactions"
 _DAY_MS = 24 * 3600 * 1000
@@ -125,11 +120,10 @@ def _rows(account: PayPalAccount, first_ms: int, last_ms: int) -> Iterator[_Row]
         yield _of_refund(account, refund)
 
 
-def _between(rows: list[R], first_ms: int, last_ms: int) -> list[R]:
-    def at(row: R) -> int:
-        return row.at_ms
-
-    return rows[bisect_left(rows, first_ms, key=at) : bisect_right(rows, last_ms, key=at)]
+def _between(rows: list[R], first_ms: int, last_ms: int) -> Iterator[R]:
+    for place in spanned(rows, first_ms, last_ms):
+        if first_ms <= rows[place].at_ms <= last_ms:
+            yield rows[place]
 
 
 def _of_charge(account: PayPalAccount, charge: Charge) -> _Row:

@@ -22,7 +22,7 @@ def make_scenario(
     *,
     faults: str = "[]",
     rate: float = 6,
-    warmup: str = "3h",
+    warmup: str = "30m",
     duration: str = "4h",
     options: str = "",
     success: float = 0.9,
@@ -85,7 +85,8 @@ class Shop:
 
     def events(self, query: str = "") -> list[dict[str, Any]]:
         """All events there are, newest first, page by page."""
-        path = f"v1/notifications/webhooks-events?page_size=100{query}"
+        size = "" if "page_size" in query else "&page_size=100"
+        path = f"v1/notifications/webhooks-events?{(query + size).lstrip('&')}"
         found: list[dict[str, Any]] = []
         while True:
             page = self.api.get(path)

@@ -123,7 +123,7 @@ HOOKS = "notifications_webhooks_v1"
 
 @pytest.fixture
 def busy(shop):
-    live = shop(success=0.7, faults=FAULTS)
+    live = shop(success=0.7, warmup="3h", faults=FAULTS)
     live.after(minutes=4)
     return live
 

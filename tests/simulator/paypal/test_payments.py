@@ -65,7 +65,7 @@ def test_full_refund_is_made_once_per_request_id(shop):
 
 
 def test_request_id_is_kept_for_45_days(shop, refused):
-    live = shop(rate=0.05, warmup="3h", seed=4)
+    live = shop(rate=0.02, warmup="6h", seed=4)
     capture = live.capture_id()
     first = refund(live, capture, **KEY)
     live.after(days=44.9)
@@ -159,7 +159,7 @@ def test_what_cannot_be_refunded_says_why(shop, refused):
 
 
 def test_refund_is_too_late_after_180_days(shop, refused):
-    live = shop(rate=0.05, seed=4)
+    live = shop(rate=0.01, warmup="10h", seed=4)
     capture = live.capture_id()
     live.after(days=181)
     with pytest.raises(ResourceInvalid) as caught:

@@ -19,7 +19,7 @@ def infos(page):
 
 
 def test_transactions_appear_late_and_the_answer_says_how_late(shop):
-    live = shop()
+    live = shop(warmup="3h")
     page = search(live, page_size=500)
     assert page["last_refreshed_datetime"] == "2026-01-15T07:30:00Z"
     assert max(each["transaction_initiation_date"] for each in infos(page)) <= "2026-01-15T07:30:00Z"
@@ -32,7 +32,7 @@ def test_transactions_appear_late_and_the_answer_says_how_late(shop):
 
 
 def test_declined_are_hidden_unless_asked_for_and_wallet_refusals_always(shop):
-    live = shop(success=0.6)
+    live = shop(success=0.6, warmup="3h")
     usual, every = search(live), search(live, balance_affecting_records_only="N", page_size=500)
     assert {each["transaction_status"] for each in infos(usual)} == {"S"}
     assert every["total_items"] > usual["total_items"]
@@ -44,7 +44,7 @@ def test_declined_are_hidden_unless_asked_for_and_wallet_refusals_always(shop):
 
 
 def test_pages_hold_every_transaction_once(shop):
-    live = shop()
+    live = shop(warmup="3h")
     first = search(live, page_size=100)
     assert first["total_pages"] == -(-first["total_items"] // 100) > 2
     ids = []
@@ -56,7 +56,7 @@ def test_pages_hold_every_transaction_once(shop):
 
 
 def test_refund_refers_to_its_capture_and_is_negative(shop):
-    live = shop()
+    live = shop(warmup="3h")
     capture = live.capture_id()
     live.api.post(f"v2/payments/captures/{capture}/refund", {})
     live.after(hours=2)
@@ -67,7 +67,7 @@ def test_refund_refers_to_its_capture_and_is_negative(shop):
 
 
 def test_only_the_fields_asked_for_are_shown(shop):
-    live = shop()
+    live = shop(warmup="3h")
     assert set(search(live)["transaction_details"][0]) == {"transaction_info"}
     row = search(live, fields="all")["transaction_details"][0]
     assert "@" in row["payer_info"]["email_address"]
