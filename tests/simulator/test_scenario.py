@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from payops.domain.errors import UsageError
+from payops.domain.payments import PROVIDERS
 from payops.simulator import scenario as scenarios
 
 HEAD = """schema: payops.scenario/v1
@@ -51,7 +52,8 @@ def refusal(text: str) -> str:
 def test_shipped_scenario_loads_and_expects_nothing_else(name: str) -> None:
     scenario = scenarios.load(name)
     assert scenario.expect[-1].none_other
-    assert scenario.accounts.keys() == {"stripe-live"}
+    providers = PROVIDERS if name == "default" else ("stripe",)
+    assert scenario.accounts.keys() == {f"{provider}-live" for provider in providers}
 
 
 def test_shipped_scenarios_cover_every_fault_kind() -> None:

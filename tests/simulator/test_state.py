@@ -280,6 +280,43 @@ def test_written_configuration_is_valid_and_private(tmp_path: Path, receiver: Re
         assert file.stat().st_mode & 0o077 == 0
 
 
+@pytest.mark.parametrize("published", [True, False])
+def test_providers_know_payops_where_it_is_published(
+    tmp_path: Path, receiver: Receiver, published: bool
+) -> None:
+    """Three servers, each on a port of its own; the applications are where somebody can reach them."""
+    path, scenario = tmp_path / "payops.toml", tmp_path / "s.yaml"
+    scenario.write_text(
+        "schema: payops.scenario/v1\nname: all\nwarmup: 1m\nproviders:\n"
+        "  stripe: {payments_per_minute: 1, endpoints: [{name: shop}]}\n"
+        "  braintree: {payments_per_minute: 1}\n  paypal: {payments_per_minute: 1}\n",
+        "utf-8",
+    )
+    stop, found = threading.Event(), []
+
+    def ready(urls: dict[str, str]) -> None:
+        found.append(urls)
+        stop.set()
+
+    serve(
+        str(scenario),
+        write_config=path,
+        receiver=receiver.url,
+        published=published,
+        ready=ready,
+        stop_event=stop,
+    )
+    assert list(found[0]) == ["stripe", "braintree", "paypal"] and len(set(found[0].values())) == 3
+    settings = config.load(str(path))
+    for account in settings.accounts:
+        base = f"https://{account.provider}.sim" if published else receiver.url
+        urls = {endpoint.name: endpoint.url for endpoint in account.endpoints}
+        assert urls["payops"] == f"{base}/webhooks/{account.name}"
+        assert account.api_base == found[0][account.provider]
+        if "shop" in urls:
+            assert urls["shop"] == f"{base if published else found[0]['stripe']}/apps/shop"
+
+
 def test_foreign_configuration_is_never_overwritten(tmp_path: Path) -> None:
     path = tmp_path / "payops.toml"
     path.write_text("mine = true\n", "utf-8")

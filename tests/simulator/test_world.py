@@ -28,6 +28,10 @@ def picture(world: World) -> list[object]:
         [shapes.payment(payment) for payment in account.payments.rows],
         [shapes.charge(charge) for charge in account.charges.rows],
         [shapes.refund(refund) for refund in account.refunds.rows],
+        [shapes.subscription(subscription) for subscription in account.subscriptions.rows],
+        [shapes.invoice(invoice) for invoice in account.invoices.rows],
+        [shapes.dispute(dispute) for dispute in account.disputes.rows],
+        [shapes.payout(payout) for payout in account.payouts.rows],
         [shapes.endpoint(endpoint) for endpoint in account.endpoints.rows],
         [send.key for send in account.deliveries.ready()],
         sorted(account.deliveries.undelivered),
@@ -46,6 +50,11 @@ BUSY = make_scenario(
   - {kind: decline_surge, provider: stripe, at: 5m, until: 15m, only: {card_brand: visa}}
   - {kind: webhook_endpoint_disabled, provider: stripe, at: 10m, until: 20m}
   - {kind: receiver_down, provider: stripe, at: 21m}
+  - {kind: dispute_opened, provider: stripe, at: 22m}
+  - {kind: subscription_past_due, provider: stripe, at: 23m, count: 3}
+  - {kind: subscription_invoice_stuck, provider: stripe, at: 24m}
+  - {kind: events_out_of_order, provider: stripe, at: 25m}
+  - {kind: events_lost, provider: stripe, at: 30m}
 """,
     duration="40m",
 )
