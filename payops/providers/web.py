@@ -5,6 +5,7 @@ The SDKs keep authentication, versions and signing; each is given a small client
 
 from __future__ import annotations
 
+import os
 import re
 import threading
 from collections import deque
@@ -13,8 +14,10 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any
+from urllib.parse import unquote, urlencode, urlsplit
+from urllib.request import getproxies, proxy_bypass
 
-import requests
+import certifi
 import urllib3
 
 from payops.clock import monotonic_s
@@ -31,6 +34,8 @@ Judge = Callable[[int, Mapping[str, str], bytes], str | None]
 _CHUNK = 64 * 1024
 _MS = re.compile(r"[0-9]{1,9}")
 _MOST_CALLS = 10_000
+_MOST_IDLE = 8
+"""Connections kept open to one host while nothing is asked."""
 
 
 class NoAnswer(Exception):
@@ -62,7 +67,7 @@ def by_status(status: int, headers: Mapping[str, str], body: bytes) -> str | Non
 
 
 class Web:
-    """Sends for one account. Thread-safe: every thread has connections of its own.
+    """Sends for one account, to one or a few hosts. Any thread may.
 
     `use_environment`: a proxy and certificates named by the environment count; never for loopback. `judge` names
     the bucket of an answer in the tally, for a provider whose body tells more than its status.
@@ -72,9 +77,8 @@ class Web:
         self._patience = patience
         self._use_environment = use_environment
         self._judge = judge
-        self._own = threading.local()
         self._lock = threading.Lock()
-        self._sessions: list[requests.Session] = []
+        self._pools: dict[_Host, urllib3.HTTPConnectionPool] = {}
         self._calls: deque[tuple[ApiCall, float]] = deque(maxlen=_MOST_CALLS)
 
     def send(
@@ -84,37 +88,26 @@ class Web:
         url: str,
         *,
         headers: Mapping[str, str],
-        data: Any = None,
+        data: bytes | str | Mapping[str, str] | None = None,
         verify: bool | str = True,
     ) -> WebAnswer:
-        """The answer, of any status; `NoAnswer` when none came whole and in time. `resource` names the call in the tally."""
-        limits = (self._patience.connect_s, self._patience.read_s)
+        """The answer, of any status; `NoAnswer` when none came whole and in time.
+
+        `resource` names the call in the tally. `verify` is a file of certificates to trust, or True = the usual ones.
+        """
+        connect_s, read_s = self._patience.connect_s, self._patience.read_s
         began = monotonic_s()
         try:
-            with self._session_of_thread().request(
-                method,
-                url,
-                headers=headers,
-                data=data,
-                timeout=limits,
-                verify=verify,
-                stream=True,
-                allow_redirects=False,
-                auth=_keep_authorization,
-            ) as response:
-                body = _read(response, began + sum(limits))
-                taken_ms = self._taken_ms(response.headers, began)
-        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
-            reason = _reason(error, *limits)
+            status, told, body = self._ask(method, url, headers, data, verify, began + connect_s + read_s)
+        except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:
             self._count(ApiCall(resource, self._taken_ms({}, began), "network"))
-            raise NoAnswer(reason) from error
-        status = response.status_code
+            raise NoAnswer(_reason(error, connect_s, read_s)) from error
+        taken_ms = self._taken_ms(told, began)
         if self._patience.stated and taken_ms > 1000 * ANSWER_S:
             self._count(ApiCall(resource, round(1000 * ANSWER_S), "network"))
             raise NoAnswer(f"no complete answer within {ANSWER_S:g} s")
-        answer = WebAnswer(status, response.headers, body, taken_ms)
-        bucket = self._judge(status, answer.headers, body)
-        self._count(ApiCall(resource, taken_ms, bucket, status, answer.at))
+        answer = WebAnswer(status, told, body, taken_ms)
+        self._count(ApiCall(resource, taken_ms, self._judge(status, told, body), status, answer.at))
         return answer
 
     def drain(self) -> tuple[ApiCall, ...]:
@@ -136,8 +129,45 @@ class Web:
     def close(self) -> None:
         """Drop idle connections; a call under way ends at its timeout."""
         with self._lock:
-            for session in self._sessions:
-                session.close()
+            for pool in self._pools.values():
+                pool.close()
+            self._pools.clear()
+
+    def _ask(
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        data: bytes | str | Mapping[str, str] | None,
+        verify: bool | str,
+        deadline: float,
+    ) -> tuple[int, Mapping[str, str], bytes]:
+        host, target = _split(url, verify)
+        content, sent = _content(data, headers)
+        response = self._pool(host).urlopen(
+            method.upper(),
+            target,
+            body=content,
+            headers=sent,
+            timeout=urllib3.Timeout(connect=self._patience.connect_s, read=self._patience.read_s),
+            retries=False,
+            redirect=False,
+            preload_content=False,
+        )
+        try:
+            body = _read(response, deadline)
+        except BaseException:
+            response.close()  # what is left of the answer must not meet the next call
+            raise
+        response.release_conn()
+        return response.status, response.headers, body
+
+    def _pool(self, host: _Host) -> urllib3.HTTPConnectionPool:
+        with self._lock:
+            pool = self._pools.get(host)
+            if pool is None:
+                pool = self._pools[host] = _open_pool(host, use_environment=self._use_environment)
+            return pool
 
     def _count(self, call: ApiCall) -> None:
         self._calls.append((call, monotonic_s()))
@@ -148,17 +178,6 @@ class Web:
             stated = headers.get(STATED_LATENCY, "0")
             return int(stated) if _MS.fullmatch(stated) else 0
         return round(1000 * (monotonic_s() - began))
-
-    def _session_of_thread(self) -> requests.Session:
-        session: requests.Session | None = getattr(self._own, "session", None)
-        if session is None:
-            session = requests.Session()
-            # A proxy of the environment must not see what is meant for loopback.
-            session.trust_env = self._use_environment
-            self._own.session = session
-            with self._lock:
-                self._sessions.append(session)
-        return session
 
 
 class Pace:
@@ -197,38 +216,87 @@ def date(headers: Mapping[str, str]) -> datetime | None:
     return at if at.tzinfo is not None else None
 
 
-def _read(response: requests.Response, deadline: float) -> bytes:
+@dataclass(frozen=True, slots=True)
+class _Host:
+    """What one pool of connections is for. `verify`: as for `Web.send`."""
+
+    scheme: str
+    name: str
+    port: int | None
+    verify: bool | str
+
+
+def _split(url: str, verify: bool | str) -> tuple[_Host, str]:
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError("not the address of a provider")
+    target = parts.path or "/"
+    if parts.query:
+        target += f"?{parts.query}"
+    return _Host(parts.scheme, parts.hostname, parts.port, verify), target
+
+
+def _open_pool(host: _Host, *, use_environment: bool) -> urllib3.HTTPConnectionPool:
+    """Connections to one host; through the environment's proxy where there is one for it and it counts."""
+    trust = host.verify
+    if trust is True and use_environment:
+        named = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("SSL_CERT_FILE")
+        trust = named or True
+    options: dict[str, Any] = {"maxsize": _MOST_IDLE, "block": False}
+    if host.scheme == "https":
+        options["cert_reqs"] = "CERT_REQUIRED" if trust else "CERT_NONE"
+        options["ca_certs"] = trust if isinstance(trust, str) else certifi.where()
+    manager = urllib3.PoolManager(**options)
+    if use_environment and not proxy_bypass(host.name):
+        proxy = getproxies().get(host.scheme) or getproxies().get("all")
+        if proxy:
+            secret = urlsplit(proxy)
+            pair = f"{unquote(secret.username)}:{unquote(secret.password or '')}" if secret.username else None
+            allowed = urllib3.make_headers(proxy_basic_auth=pair) if pair else None
+            manager = urllib3.ProxyManager(proxy, proxy_headers=allowed, **options)
+    return manager.connection_from_host(host.name, host.port, host.scheme)
+
+
+def _content(
+    data: bytes | str | Mapping[str, str] | None, headers: Mapping[str, str]
+) -> tuple[bytes | None, dict[str, str]]:
+    sent = {"Accept-Encoding": "gzip, deflate", **headers}
+    if data is None or isinstance(data, bytes):
+        return data, sent
+    if isinstance(data, str):
+        return data.encode(), sent
+    return urlencode(data).encode(), {"Content-Type": "application/x-www-form-urlencoded", **sent}
+
+
+def _read(response: urllib3.BaseHTTPResponse, deadline: float) -> bytes:
     parts: list[bytes] = []
     size = 0
-    while part := response.raw.read1(_CHUNK, decode_content=True):
+    while part := response.read1(_CHUNK, decode_content=True):
         parts.append(part)
         size += len(part)
         if size > MAX_BODY:
-            raise requests.RequestException(f"the answer is larger than {MAX_BODY >> 20} MiB")
+            raise ValueError(f"the answer is larger than {MAX_BODY >> 20} MiB")
         if monotonic_s() > deadline:
-            raise requests.ReadTimeout("the answer trickles")
+            raise TimeoutError("the answer trickles")
     return b"".join(parts)
 
 
 def _reason(error: Exception, connect_s: float, read_s: float) -> str:
     text = f"{type(error).__name__} {error}"
-    if isinstance(error, requests.exceptions.SSLError) or "SSLError" in text:
+    if "SSLError" in text or "CERTIFICATE_VERIFY" in text:
         return "its TLS certificate was not accepted (is the network intercepting it?)"
-    if isinstance(error, requests.ConnectTimeout):
-        return f"no connection within {connect_s:g} s"
-    if isinstance(error, requests.Timeout | urllib3.exceptions.TimeoutError | TimeoutError):
-        return f"no complete answer within {read_s:g} s"
-    if "larger than" in text:
-        return str(error)
-    if "NameResolution" in text or "getaddrinfo" in text:
+    if isinstance(error, urllib3.exceptions.NameResolutionError):
         return "its name cannot be resolved"
+    if isinstance(error, urllib3.exceptions.ConnectTimeoutError) and "timed out" in text:
+        return f"no connection within {connect_s:g} s"
     if "refused" in text:
         return "connection refused"
-    if "IncompleteRead" in text or "Connection aborted" in text or "Connection broken" in text:
+    if isinstance(error, urllib3.exceptions.TimeoutError | TimeoutError):
+        return f"no complete answer within {read_s:g} s"
+    if isinstance(error, urllib3.exceptions.ProxyError):
+        return "the proxy that the environment names does not let it through"
+    if isinstance(error, ValueError) and not isinstance(error, urllib3.exceptions.HTTPError):
+        return str(error)
+    if isinstance(error, urllib3.exceptions.ProtocolError | ConnectionError):
         return "the connection broke off"
     return f"the connection failed ({type(error).__name__})"
-
-
-def _keep_authorization(request: requests.PreparedRequest) -> requests.PreparedRequest:
-    """Keeps requests from replacing our key by an entry of ~/.netrc."""
-    return request

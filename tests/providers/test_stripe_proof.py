@@ -37,6 +37,7 @@ faults:
   - {kind: payout_failed, provider: stripe, at: 1h}
   - {kind: duplicate_charge, provider: stripe, at: 70m, count: 2}
 """
+KINDS = ("events", "attempts", "refunds", "disputes", "payouts", "subscriptions", "invoices")
 DISPUTE = {"open": "needs_response"}
 
 
@@ -122,7 +123,5 @@ def test_the_stored_facts_are_the_world_s(moves):
 def test_the_books_are_not_empty_and_a_lost_fact_is_noticed():
     """The proof can fail: without reading, everything is lost."""
     differences, _ = polling.run(Case(SCENARIO, "stripe-live", (), truth, known), [("pass", 7200)])
-    assert {difference.split()[0] for difference in differences} == set(
-        ["events", "attempts", "refunds", "disputes", "payouts", "subscriptions", "invoices"]
-    )
+    assert {difference.split()[0] for difference in differences} == set(KINDS)
     assert all("is lost" in difference for difference in differences)

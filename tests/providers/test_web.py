@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import gzip
+import socket
+import ssl
+import threading
 import time
+from datetime import UTC, datetime
+from ipaddress import ip_address
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.x509.oid import NameOID
 
 from payops.providers import web
 from payops.providers.port import Patience
@@ -196,3 +207,137 @@ def test_no_pace_waits_for_nothing():
     assert all(pace.wait("a") for _ in range(10_000))
     pace.stop()
     assert pace.wait("a") is False
+
+
+# -- TLS and proxies
+
+
+@pytest.fixture
+def own_certificate(tmp_path):
+    """A certificate nobody but its holder trusts, for 127.0.0.1."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(7)
+        .not_valid_before(datetime(2020, 1, 1, tzinfo=UTC))
+        .not_valid_after(datetime(2120, 1, 1, tzinfo=UTC))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
+        .sign(key, SHA256())
+    )
+    private = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    both, public = tmp_path / "both.pem", tmp_path / "public.pem"
+    public.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+    both.write_bytes(private + public.read_bytes())
+    return both, public
+
+
+@pytest.fixture
+def over_tls(own_certificate):
+    """A server that answers 200 to whoever trusts its certificate."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(own_certificate[0])
+    with listening() as (server, url):
+
+        def serve() -> None:
+            with contextlib.suppress(OSError):
+                while True:
+                    plain, _ = server.accept()
+                    with contextlib.suppress(OSError), context.wrap_socket(plain, server_side=True) as each:
+                        each.recv(4096)
+                        each.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok")
+
+        threading.Thread(target=serve, daemon=True).start()
+        yield url.replace("http:", "https:")
+
+
+@contextlib.contextmanager
+def listening():
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        server.listen()
+        yield server, f"http://127.0.0.1:{server.getsockname()[1]}"
+        with contextlib.suppress(OSError):
+            server.shutdown(socket.SHUT_RDWR)
+
+
+def test_a_certificate_that_is_not_trusted_ends_the_call(over_tls, open_web):
+    way = open_web()
+    with pytest.raises(NoAnswer, match="TLS certificate was not accepted"):
+        get(way, over_tls)
+    assert way.drain()[0].bucket == "network"
+
+
+def test_a_certificate_is_trusted_by_the_file_that_is_named(over_tls, own_certificate, open_web):
+    assert get(open_web(), over_tls, verify=str(own_certificate[1])).body == b"ok"
+
+
+@pytest.mark.parametrize(("use", "asked"), [(True, True), (False, False)])
+def test_the_proxy_of_the_environment_counts_where_it_may(monkeypatch, use, asked):
+    for name in ("no_proxy", "NO_PROXY", "https_proxy", "HTTPS_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    with listening() as (server, url):
+        monkeypatch.setenv("https_proxy", url.replace("http://", "http://ana:s%40crt@"))
+        heard: list[bytes] = []
+
+        def refuse() -> None:
+            with contextlib.suppress(OSError):
+                connection, _ = server.accept()
+                with connection:
+                    heard.append(connection.recv(4096))
+                    connection.sendall(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n")
+
+        thread = threading.Thread(target=refuse, daemon=True)
+        thread.start()
+        way = Web(Patience(connect_s=5.0, read_s=5.0), use_environment=use)
+        with pytest.raises(NoAnswer) as caught:
+            get(way, "https://127.0.0.1:1/x")
+    thread.join(10)
+    if asked:
+        (request,) = heard
+        assert request.startswith(b"CONNECT 127.0.0.1:1 ")
+        assert base64.b64encode(b"ana:s@crt") in request
+        assert "proxy" in str(caught.value)
+    else:
+        assert heard == [] and "refused" in str(caught.value)
+
+
+@pytest.mark.parametrize("url", ["ftp://127.0.0.1/x", "file:///etc/passwd", "127.0.0.1", "http://"])
+def test_only_an_address_of_the_web_is_asked(open_web, url):
+    with pytest.raises(NoAnswer, match="not the address"):
+        get(open_web(), url)
+
+
+@pytest.mark.parametrize(
+    ("data", "body"), [(None, {}), (b"a=1", {"a": "1"}), ("a=\xe9", {"a": "\xe9"}), ({"a": "b c"}, {"a": "b c"})]
+)  # fmt: skip
+def test_what_is_sent_arrives(stripe, open_web, data, body):
+    open_web().send("x", "post", f"{stripe.url}/x?q=%5B1%5D", headers={}, data=data)
+    (request,) = stripe.asked
+    assert (request.method, request.params) == ("POST", {"q": "[1]", **body})
+
+
+def test_a_connection_is_used_again_and_an_unread_answer_is_not(stripe, open_web):
+    ports: list[int] = []
+    whole = reply(b"x" * 1000)
+
+    def answer(request):
+        return whole
+
+    stripe.answer = answer
+    way = open_web()
+    for _ in range(3):
+        get(way, stripe.url)
+        (pool,) = way._pools.values()
+        ports.append(pool.num_connections)
+    assert ports == [1, 1, 1]
+    stripe.answer = lambda _: cut
+    with pytest.raises(NoAnswer):
+        get(way, stripe.url)
+    stripe.answer = answer
+    assert get(way, stripe.url).body == b"x" * 1000

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import lru_cache
 
 from payops.clock import from_epoch
 
@@ -27,16 +28,23 @@ def word(value: str | None) -> str | None:
     return value[:_WORD_LIMIT] if value else None
 
 
+def mode_differs(livemode: bool | None, live: bool) -> bool:
+    """Whether an object says that it is of the other mode."""
+    return livemode is not None and livemode != live
+
+
 def amount(value: int | None) -> int | None:
     """Minor units that SQL can keep; never negative."""
     return value if value is not None and 0 <= value < _INT64 else None
 
 
+@lru_cache(maxsize=512)
 def currency(value: str | None) -> str | None:
     if value is None or len(value) != 3 or not value.isascii() or not value.isalpha():
         return None
     return value.upper()
 
 
+@lru_cache(maxsize=4096)
 def time(value: int | None) -> datetime | None:
     return from_epoch(value) if value is not None and 0 < value < _LATEST else None

@@ -78,8 +78,9 @@ def is_other_mode(event: Event, mode: Mode) -> bool:
     """Whether the event, or the object in it, says that it belongs to the other mode."""
     live = mode == "live"
     thing = event.data.object if event.data else None
-    said = (event.livemode, thing.livemode if thing else None)
-    return any(each is not None and each != live for each in said)
+    return fields.mode_differs(event.livemode, live) or (
+        thing is not None and fields.mode_differs(thing.livemode, live)
+    )
 
 
 def webhook_event(event: Event, account: str, created: int | None = None) -> WebhookEvent | None:
