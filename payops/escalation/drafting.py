@@ -147,6 +147,8 @@ def request(step: Step, incident: Incident) -> str:
 def _attempt(attempt: FixAttempt, made: int) -> str:
     ended = {None: attempt.phase, "not_verified": "ended"}.get(attempt.outcome, attempt.outcome or "")
     proof = {True: "verified", False: "not verified", None: "not verified yet"}[attempt.verified]
+    if attempt.effect == "read":
+        proof = "it only read"
     ids = f" ({', '.join(attempt.request_ids[:3])})" if attempt.request_ids else ""
     what = attempt.detail or "; ".join(plan_of(attempt.plan).steps)
     return (

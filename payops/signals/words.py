@@ -121,9 +121,11 @@ def _credentials(values: Values) -> Told:
 
 def _permissions(values: Values) -> Told:
     told = []
-    names, feeds = values.get("names"), values.get("refused_feeds")
+    names, missing, feeds = (values.get(name) for name in ("names", "missing", "refused_feeds"))
     if isinstance(names, str) and names:
         told.append(f"the provider refuses by name: {safe_line(names)}")
+    elif isinstance(missing, int) and missing:
+        told.append(f"the credential lacks {plural(missing, 'permission')}")
     if isinstance(feeds, int) and feeds:
         told.append(f"{plural(feeds, 'feed')} {be(feeds)} refused with 403")
     return told, set(values)
@@ -172,9 +174,11 @@ def _account(values: Values) -> Told:
         told.append("the provider lets the account take no payments")
     if values.get("payouts_enabled") is False:
         told.append("the provider pays nothing out")
+    if not told and values.get("restricted") is True:
+        told.append("the provider restricts the account")
     names = values.get("names")
     if isinstance(names, str) and names:
-        told.append(f"it wants: {safe_line(names)}")
+        told.append(f"it says: {safe_line(names).rstrip('; ')}")
     return told, set(values)
 
 

@@ -33,3 +33,32 @@ def test_nothing_known_is_lost_for_lack_of_a_phrase_and_nothing_unknown_is_said(
     assert spoken("webhooks", {"unprocessed": 3}) == ["unprocessed is 3"]
     for source, schema in SOURCES.items():
         assert spoken(source, dict.fromkeys(schema.fields)) == []
+
+
+def test_every_signal_says_what_is_out_of_the_ordinary_and_is_silent_when_nothing_is() -> None:
+    for source, values, said in (
+        ("rejections", {"n_15m": 60, "rejected_15m": 24, "share_15m": 0.4, "usual": 0.01, "reason": "avs"},
+         "our own rules stopped 24 of 60 first attempts in 15 min (40.0 %); 1.0 % are usual; most with avs"),
+        ("permissions", {"missing": 1, "names": "rak_event_read", "refused_feeds": 2, "nameable": True},
+         "the provider refuses by name: rak_event_read; 2 feeds are refused with 403"),
+        ("webhook_signatures", {"since_good": 8, "last_good_s": 400, "other_mode_15m": 1, "timestamp_15m": 2},
+         "8 webhooks failed the signature check: the last good one 6 min ago; also refused in 15 min: 2 for the "
+         "timestamp; 1 webhook of the other mode came in 15 min"),
+        ("mode", {"evidence": "1 test event is in quarantine", "unconfirmed_1h": 1, "ours_verified_15m": 9},
+         "1 test event is in quarantine; 1 of the other mode is not confirmed as kept apart yet; "
+         "9 events of the account's own mode came in 15 min"),
+        ("calls", {"n_5m": 40, "outage_share": 0.5, "network_share": 0.0, "failing_min": 3, "p95_ms": 6000,
+                   "usual_ms": 180, "skew_s": -90},
+         "50.0 % of 40 calls in 5 min answered with errors of the provider; nothing could be read for 3 min; "
+         "one answer in 20 takes 6000 ms or longer, 180 ms are usual; the provider's clock is 90 s behind ours"),
+        ("account", {"restricted": True, "charges_enabled": False, "payouts_enabled": True, "names": "tax_id"},
+         "the provider lets the account take no payments; it says: tax_id"),
+        ("account", {"restricted": True}, "the provider restricts the account"),
+        ("credentials", {"rejected": True, "code": "api_key_expired", "expired": True, "application_failing": True},
+         "the provider rejects the monitor credential as expired; the application's own credential fails as well: "
+         "the checkout may be down"),
+        ("calls", {"n_5m": 40, "outage_share": 0.0, "p95_ms": 200, "skew_s": 1, "failing_min": 0}, ""),
+        ("account", {"restricted": False, "charges_enabled": True, "payouts_enabled": True, "names": ""}, ""),
+        ("mode", {"evidence": "", "unconfirmed_1h": 0, "ours_verified_15m": 9}, ""),
+    ):  # fmt: skip
+        assert "; ".join(spoken(source, values, whole=False)) == said
