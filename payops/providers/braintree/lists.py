@@ -31,7 +31,7 @@ SUBSCRIPTION_LISTS: dict[str, search.Criteria] = {
     "active": {"status": ["Active", "Pending"]},
 }
 SUBSCRIPTIONS = FeedSpec(
-    "subscriptions", _EVERY_S, 3, "subscriptions past due, without a payment method, and those that end", 60
+    "subscriptions", _EVERY_S, 4, "subscriptions past due, without a payment method, and those that end", 60
 )
 DISPUTES = FeedSpec("disputes", 300, 1, "open disputes and their deadlines", 60)
 ACCOUNT = FeedSpec("account", 300, 1, "whether a merchant account is active or suspended", 0)
