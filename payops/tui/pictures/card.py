@@ -15,6 +15,8 @@ from .header import mismatch
 WINDOWS: tuple[tuple[str, str], ...] = (("5m", "5 min"), ("1h", "1 h"), ("24h", "24 h"))
 SPARK_HEIGHT = len(WINDOWS)
 LABEL = 8
+BLIND = "completed; declines are not all visible: no rate"
+"""A share of what is seen would look like a success rate, and be none."""
 
 
 def title(card: AccountCard, width: int) -> Content:
@@ -72,8 +74,9 @@ def _rate(card: AccountCard, key: str, name: str) -> Content:
     expected = card.expected if key == "5m" else None
     label = _label(name)
     if rate is None or rate.rate is None:
+        if rate is not None and rate.n:
+            return ink.join((label, ink.own(f"{count(rate.n):>5}", "strong"), ink.own(f"  {BLIND}", "dim")))
         nothing = "not read yet" if card.state in ("loading", "backfilling") else f"no payment in {name}"
-
         return ink.join((label, ink.own(f"{'–':>5}    {nothing}", "dim")))
     low = not old and _below(rate, expected)
     parts = [
@@ -180,7 +183,9 @@ def reads(card: AccountCard, width: int) -> Content:
 def compact(card: AccountCard, times: Times, near: datetime, width: int) -> list[Content]:
     """Two lines for one of several accounts on a small screen."""
     rate = card.success.get("5m")
-    if rate is None or rate.rate is None:
+    if rate is not None and rate.rate is None and rate.n:
+        now = ink.own(f"{count(rate.n)} completed in 5 min, declines not visible", "dim")
+    elif rate is None or rate.rate is None:
         now = ink.own("– no payment in 5 min", "dim")
     else:
         low = not is_old(card) and _below(rate, card.expected)
