@@ -83,7 +83,7 @@ idempotent = false            # true: events may be re-sent to it without asking
 
 # [[arm]]
 # account = "stripe-live"
-# remedies = ["enable-endpoint", "resend-missing", "switch-credential"]
+# remedies = ["confirm-quarantine", "enable-endpoint", "resend-missing", "switch-credential", "switch-webhook-secret"]
 """
 
 
