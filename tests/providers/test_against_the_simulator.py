@@ -10,6 +10,7 @@ import pytest
 from payops.config import AccountSettings
 from payops.domain.errors import ProviderError
 from payops.domain.event_types import EVENT_TYPES
+from payops.domain.money import Money
 from payops.providers import Patience, open_provider
 from payops.simulator import scenario as scenarios
 from payops.simulator.kinds import credentials
@@ -216,3 +217,143 @@ def test_undelivered_events_are_those_nobody_took(bench):
         if event.at_ms >= account.start_ms and event.type in EVENT_TYPES["stripe"]
     }
     assert {event.event_id for event in b.store.facts.undelivered(NAME)} == waiting
+
+
+# -- what operators' remedies do, and how they learn what became of it
+
+
+def paid_charge(b):
+    return next(
+        charge
+        for charge in reversed(b.world.accounts[NAME].charges.rows)
+        if charge.decline is None and not charge.refunds and charge.payment.subscription is None
+    )
+
+
+def test_a_refund_is_made_once_and_found_again_by_our_reference(bench):
+    b = bench()
+    charge = paid_charge(b)
+    half = Money(charge.payment.amount // 2, charge.payment.buyer.currency.upper())
+    first = b.provider.refund(charge.id, half, "inc-1/1", "key-1", b.now)
+    again = b.provider.refund(charge.id, half, "inc-1/1", "key-1", b.now)
+    assert first.object_id == again.object_id and len(charge.refunds) == 1
+    ((refund, reference),) = b.provider.refunds_of(charge.id, b.now)
+    assert (refund.refund_id, reference) == (first.object_id, "inc-1/1")
+    assert refund.amount_minor == half.amount_minor and refund.attempt_id == charge.id
+    assert b.provider.attempt(charge.id, b.now).amount_refunded_minor == half.amount_minor
+    with pytest.raises(ProviderError) as caught:
+        b.provider.refund(charge.id, Money(half.amount_minor + 1, half.currency), "inc-1/1", "key-1", b.now)
+    assert caught.value.bucket == "invalid_request", "the same key never stands for two refunds"
+    b.provider.refund(charge.id, None, "inc-1/2", "key-2", b.now)
+    assert {reference for _, reference in b.provider.refunds_of(charge.id, b.now)} == {"inc-1/1", "inc-1/2"}
+    with pytest.raises(ProviderError) as caught:
+        b.provider.refund(charge.id, None, "inc-1/3", "key-3", b.now)
+    assert (caught.value.bucket, caught.value.code) == ("invalid_request", "charge_already_refunded")
+
+
+def test_an_authorization_is_captured_before_it_ends(bench):
+    b = bench("[{kind: authorization_expiring, provider: stripe, at: 5m, count: 1}]")
+    b.after(minutes=6)
+    b.read()
+    charge = next(each for each in b.world.accounts[NAME].charges.rows if not each.captured)
+    waiting = b.provider.attempt(charge.id, b.now)
+    assert waiting.captured is False and waiting.capture_before > b.now
+    b.provider.capture(charge.id, None, "key-1", b.now)
+    taken = b.provider.attempt(charge.id, b.now)
+    assert taken.captured is True and taken.capture_before is None
+
+
+def test_what_a_subscription_owes_is_seen_and_collected(bench):
+    b = bench("[{kind: subscription_past_due, provider: stripe, at: 5m, count: 1}]")
+    b.after(minutes=7)
+    b.read()
+    (owing,) = b.store.facts.subscriptions(NAME, statuses=("past_due",))
+    assert owing.outstanding_minor and owing.has_payment_method is True
+    found = b.provider.subscription(owing.subscription_id, b.now)
+    owed = Money(found.outstanding_minor, found.currency)
+    try:
+        b.provider.collect(owing.subscription_id, owed, "inc-1/1", "key-1", b.now)
+    except ProviderError as error:
+        assert error.bucket == "card" and error.code
+        assert b.provider.subscription(owing.subscription_id, b.now).status == "past_due"
+    else:
+        after = b.provider.subscription(owing.subscription_id, b.now)
+        assert (after.status, after.outstanding_minor) == ("active", 0)
+
+
+def test_a_subscription_without_a_method_is_seen_and_given_one(bench):
+    b = bench("[{kind: subscription_missing_payment_method, provider: stripe, at: 5m, count: 1}]")
+    b.after(minutes=7)
+    b.read()
+    (owing,) = b.store.facts.subscriptions(NAME, statuses=("past_due",))
+    assert owing.has_payment_method is False
+    account = b.world.accounts[NAME]
+    buyer = next(s.buyer for s in account.subscriptions.rows if s.id == owing.subscription_id)
+    b.provider.use_payment_method(owing.subscription_id, buyer.payment_method, "key-1", b.now)
+    assert b.provider.subscription(owing.subscription_id, b.now).has_payment_method is True
+
+
+def test_a_stuck_invoice_is_seen_and_finalized(bench):
+    b = bench("[{kind: subscription_invoice_stuck, provider: stripe, at: 5m, count: 1}]")
+    b.after(minutes=7)
+    b.read()
+    stuck = b.store.facts.invoices(NAME, statuses=("draft",))
+    assert stuck and stuck[0].subscription_id
+    answer = b.provider.finalize_invoice(stuck[0].invoice_id, "key-1", b.now)
+    assert answer.detail.endswith("is open")
+
+
+def test_an_endpoint_s_url_is_put_right(bench):
+    b = bench("[{kind: webhook_url_wrong, provider: stripe, at: 5m}]")
+    b.read("endpoints")
+    (right,) = b.store.facts.endpoints(NAME)
+    b.after(minutes=6)
+    b.read("endpoints")
+    (wrong,) = b.store.facts.endpoints(NAME)
+    assert wrong.url != right.url
+    b.provider.change_endpoint(
+        wrong.endpoint_id, "key-1", b.now, url=right.url, event_types=right.event_types
+    )
+    found = b.provider.endpoint(wrong.endpoint_id, b.now)
+    assert (found.url, found.event_types) == (right.url, right.event_types)
+
+
+def test_a_restricted_account_is_seen(bench):
+    b = bench("[{kind: account_restricted, provider: stripe, at: 5m}]")
+    b.read("account")
+    assert b.store.facts.account_state(NAME).restricted is False
+    b.after(minutes=6)
+    b.read("account")
+    state = b.store.facts.account_state(NAME)
+    assert state.restricted and state.due
+
+
+def test_a_drifted_api_version_is_seen(bench):
+    b = bench("[{kind: api_version_drift, provider: stripe, at: 5m}]")
+    b.read()
+    b.read("account")
+    before = b.store.facts.account_state(NAME).api_version
+    b.after(minutes=20)
+    b.read()
+    b.read("account")
+    assert before and b.store.facts.account_state(NAME).api_version not in (None, before)
+
+
+def test_a_missing_permission_is_named(bench):
+    b = bench("[{kind: permission_missing, provider: stripe, at: 5m}]")
+    b.read()
+    b.after(minutes=6)
+    with pytest.raises(ProviderError, match="rak_") as caught:
+        b.read()
+    assert caught.value.bucket == "permission"
+    b.read("credential")
+    (missing,) = b.store.facts.proof(NAME).missing
+    assert missing.startswith("rak_") and missing in str(caught.value)
+
+
+def test_every_feed_reads_to_its_end(bench):
+    b = bench()
+    b.after(minutes=10)
+    for spec in b.provider.feeds:
+        b.read(spec.name)
+        assert b.store.facts.feed(NAME, spec.name).error_bucket is None

@@ -286,7 +286,7 @@ def changed(n: int, created: int, **fields) -> dict:
 
 
 def test_an_event_of_a_subscription_that_owes_is_looked_at_closer(stripe, open_account):
-    listed = listing([changed(n, T0 - 100 + n) for n in range(9)] + [changed(20, T0 - 5, status="active")])
+    listed = listing([changed(n, T0 - 60 + n) for n in range(9)] + [changed(20, T0 - 5, status="active")])
 
     def answer(request):
         if request.path.startswith("/v1/subscriptions/"):
@@ -294,13 +294,17 @@ def test_an_event_of_a_subscription_that_owes_is_looked_at_closer(stripe, open_a
         return listed(request)
 
     stripe.answer = answer
-    page = open_account().poll("events", None, NOW)
+    provider = open_account()
+    page = provider.poll("events", None, NOW)
     asked = [path for path in stripe.paths() if "subscriptions" in path]
     assert asked == [f"GET /v1/subscriptions/sub_{n}" for n in (8, 7, 6, 5, 4)], "newest first, a few"
     assert page.requests == 6
     last = {each.subscription_id: each for each in page.facts.subscriptions}
     assert last["sub_8"].has_payment_method is False and last["sub_8"].changed_at == NOW
     assert last["sub_0"].has_payment_method is None and last["sub_20"].status == "active"
+    provider.poll("events", page.cursor, NOW + timedelta(seconds=40))
+    again = [path for path in stripe.paths() if "subscriptions" in path][len(asked) :]
+    assert again == [f"GET /v1/subscriptions/sub_{n}" for n in (3, 2, 1, 0)], "each change once"
 
 
 @pytest.mark.parametrize("refusal", [error(404, "Unrecognized"), error(403), error(500), reply(b"<html>")])

@@ -211,16 +211,25 @@ def owing(reader: Reader, subscription_id: str, now: datetime) -> Subscription |
 def _with_debts(reader: Reader, facts: Facts, now: datetime) -> Facts:
     """The same facts, and of subscriptions that just came to owe what their events do not tell.
 
-    A few at a time: a page of history may hold hundreds. Those left out are read by the look-back.
+    A few at a time: a page of history may hold hundreds. Those left out are read by the look-back. Events are listed
+    again and again while they are new: each is looked at once.
     """
+    looked = reader.session.looked_at
     latest = {each.subscription_id: each for each in sorted(facts.subscriptions, key=lambda s: s.changed_at)}
-    owe = [each for each in latest.values() if each.status in _OWING and each.has_payment_method is None]
+    owe = [
+        each
+        for each in latest.values()
+        if each.status in _OWING
+        and each.outstanding_minor is None
+        and looked.get(each.subscription_id) != each.changed_at
+    ]
     closer = []
     for each in sorted(owe, key=lambda s: s.changed_at, reverse=True)[:_LOOK_CLOSER]:
         try:
             found = owing(reader, each.subscription_id, now)
         except ProviderError:
             break  # what the event says stands
+        looked[each.subscription_id] = each.changed_at
         if found is not None and found.changed_at >= each.changed_at:
             closer.append(found)
     return replace(facts, subscriptions=(*facts.subscriptions, *closer)) if closer else facts

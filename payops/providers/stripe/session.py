@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
@@ -43,6 +44,8 @@ class Session:
         """The account each credential was last seen to belong to."""
         self.event_version: str | None = None
         """The API version of the newest event read: what the account itself is set to."""
+        self.looked_at: dict[str, datetime] = {}
+        """Subscription → the change of it after which it was last read itself."""
         self.probed: dict[int, int] = {}
         """The hour in which each credential's seldom used permissions were last tried."""
         self._refused: dict[int, dict[str, str]] = {}
