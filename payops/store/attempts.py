@@ -6,6 +6,8 @@ import json
 import sqlite3
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
+from itertools import chain
+from operator import itemgetter
 from typing import Any
 
 from payops.clock import to_epoch
@@ -23,9 +25,18 @@ _COLUMNS = (
 )
 _WIDTH = _COLUMNS.count(",") + 1
 _MARKS = ", ".join("?" * _WIDTH)
-_LINKED = "attempts.id, attempt_id, at, status, payment_id, customer, amount_minor, currency, attempts.first"
+_LINKED = "attempts.id, attempt_id, at, status, payment_id, attempts.customer, amount_minor, currency, attempts.first"
 _AT, _STATUS, _CHANGED_AT = 1, 2, 3
 _GROUPING = slice(4, 8)
+_TOGETHER = 100
+_INSERT = f"INSERT INTO attempts (account, {_COLUMNS}, first) VALUES (?, {_MARKS}, ?)"  # noqa: S608
+_INSERT_MANY = _INSERT + f", (?, {_MARKS}, ?)" * (_TOGETHER - 1)
+_SPANS = (
+    f"WITH span (customer, low, high) AS (VALUES {', '.join(['(?, ?, ?)'] * _TOGETHER)})"  # noqa: S608
+    f" SELECT {_LINKED} FROM span CROSS JOIN attempts ON account = ?"
+    " AND attempts.customer = span.customer AND at >= low AND at <= high"
+)
+_id_of = itemgetter(0)
 _Values = tuple[Any, ...]
 
 
@@ -48,7 +59,7 @@ def apply_attempts(db: sqlite3.Connection, account: str, attempts: Iterable[Atte
         for row in db.execute(
             f"SELECT {_COLUMNS}, id, first FROM attempts"  # noqa: S608
             " WHERE account = ? AND attempt_id IN (SELECT value FROM json_each(?))",
-            (account, json.dumps(list(best))),
+            (account, json.dumps(sorted(best))),
         )
     }
     new = [values for attempt_id, values in best.items() if attempt_id not in stored]
@@ -60,27 +71,34 @@ def apply_attempts(db: sqlite3.Connection, account: str, attempts: Iterable[Atte
     if not new and not changed:
         return 0, 0
     db.executemany(
-        f"INSERT INTO attempts (account, {_COLUMNS}) VALUES (?, {_MARKS})",  # noqa: S608
-        [(account, *values) for values in new],
-    )
-    db.executemany(
         f"UPDATE attempts SET ({_COLUMNS}) = ({_MARKS}) WHERE id = ?",  # noqa: S608
         [(*values, row["id"]) for row, values in changed],
     )
+    moved = [*(values for _, values in changed), *(tuple(row)[:_WIDTH] for row, _ in changed)]
+    # Judged before they are stored: marking them afterwards would write every row twice.
+    first, minutes = _regroup(db, account, new, moved)
+    _insert(db, [(account, *values, values[0] in first) for values in sorted(new, key=_id_of)])
     _count(db, account, new)
-    touched = [*new, *(values for _, values in changed), *(tuple(row)[:_WIDTH] for row, _ in changed)]
-    minutes = {_minute(values[_AT]) for values in touched}
-    minutes |= _regroup(db, account, [values for values in touched if values[_STATUS] in COUNTED])
+    minutes |= {_minute(values[_AT]) for values in (*new, *moved)}
     _roll_up(db, account, minutes)
     return len(new), len(changed)
 
 
+def _insert(db: sqlite3.Connection, rows: Sequence[tuple[Any, ...]]) -> None:
+    """New rows, in the order of their random ids (neighbours share pages of the index) and many to a statement."""
+    whole = len(rows) - len(rows) % _TOGETHER
+    for start in range(0, whole, _TOGETHER):
+        db.execute(_INSERT_MANY, tuple(chain.from_iterable(rows[start : start + _TOGETHER])))
+    db.executemany(_INSERT, rows[whole:])
+
+
 def _values(attempt: Attempt) -> _Values:
+    at = to_epoch(attempt.at)
     return (
         attempt.attempt_id,
-        to_epoch(attempt.at),
+        at,
         attempt.status,
-        to_epoch(attempt.changed_at),
+        at if attempt.changed_at is attempt.at else to_epoch(attempt.changed_at),
         attempt.payment_id and redact_text(attempt.payment_id),
         attempt.customer and redact_text(attempt.customer),
         attempt.amount_minor,
@@ -122,40 +140,52 @@ def _count(db: sqlite3.Connection, account: str, new: Sequence[_Values]) -> None
         )
 
 
-def _regroup(db: sqlite3.Connection, account: str, touched: Sequence[_Values]) -> set[int]:
-    """Judge again which attempts are first, as far as `touched` can matter; returns the minutes that changed.
+def _regroup(
+    db: sqlite3.Connection, account: str, new: Sequence[_Values], moved: Sequence[_Values]
+) -> tuple[set[str], set[int]]:
+    """Judge again which attempts are first, as far as the touched ones can matter.
 
-    A verdict depends on earlier rows alone, so what is before the earliest touched row stands and only gives
-    context. What is needed is every row linked to a touched one by payment (however old) or by customer (from
-    an hour before), and for an old failed row so found, what may have closed its purchase within its hour.
+    `new` are not stored yet, `moved` are the states before and after of stored ones. Returns the ids of the new
+    ones that are first, and the minutes in which stored ones turned. A verdict depends on earlier rows alone, so
+    what is before the earliest touched row stands and only gives context. What is needed is every row linked to
+    a touched one by payment (however old) or by customer (from an hour before), and for an old failed row so
+    found, what may have closed its purchase within its hour.
     """
+    fresh = [values for values in new if values[_STATUS] in COUNTED]
+    touched = [*fresh, *(values for values in moved if values[_STATUS] in COUNTED)]
     if not touched:
-        return set()
+        return set(), set()
     start = min(values[_AT] for values in touched)
-    rows = _linked(db, account, touched, start)
+    rows = _linked(db, account, touched, [values[0] for values in moved], start)
     for old in [row for row in rows.values() if row["first"] and _may_be_closed_unseen(row, start)]:
         rows |= _of_customers(db, account, [(old["customer"], old["at"], old["at"] + RETRY_WINDOW_S)])
-    ordered = list(rows.values())
+    stored = list(rows.values())
     verdicts = mark_first(
-        Tried(
-            row["at"],
-            row["attempt_id"],
-            row["status"],
-            row["payment_id"],
-            row["customer"],
-            row["amount_minor"],
-            row["currency"],
-            None if row["at"] >= start else bool(row["first"]),
-        )
-        for row in ordered
+        [
+            *(Tried(values[_AT], values[0], values[_STATUS], *values[_GROUPING]) for values in fresh),
+            *(
+                Tried(
+                    row["at"],
+                    row["attempt_id"],
+                    row["status"],
+                    row["payment_id"],
+                    row["customer"],
+                    row["amount_minor"],
+                    row["currency"],
+                    None if row["at"] >= start else bool(row["first"]),
+                )
+                for row in stored
+            ),
+        ]
     )
     flipped = [
         (int(first), row["id"], row["at"])
-        for row, first in zip(ordered, verdicts, strict=True)
+        for row, first in zip(stored, verdicts[len(fresh) :], strict=True)
         if row["at"] >= start and bool(row["first"]) != first
     ]
     db.executemany("UPDATE attempts SET first = ? WHERE id = ?", [flip[:2] for flip in flipped])
-    return {_minute(at) for _, _, at in flipped}
+    firsts = {values[0] for values, first in zip(fresh, verdicts, strict=False) if first}
+    return firsts, {_minute(at) for _, _, at in flipped}
 
 
 def _may_be_closed_unseen(row: sqlite3.Row, start: int) -> bool:
@@ -163,14 +193,16 @@ def _may_be_closed_unseen(row: sqlite3.Row, start: int) -> bool:
 
 
 def _linked(
-    db: sqlite3.Connection, account: str, touched: Sequence[_Values], start: int
+    db: sqlite3.Connection,
+    account: str,
+    touched: Sequence[_Values],
+    moved: Sequence[str],
+    start: int,
 ) -> dict[int, sqlite3.Row]:
-    """Every row that shares a payment, or a customer within the hour, with a touched row or one so found."""
+    """Every stored row that shares a payment, or a customer within the hour, with a touched row or one so found."""
     rows: dict[int, sqlite3.Row] = {}
-    # A touched row without payment and customer is linked to nothing, not even found by the two look-ups.
-    alone = [values[0] for values in touched if not values[4] and not values[5]]
-    if alone:
-        rows.update(_select(db, "attempt_id IN (SELECT value FROM json_each(?))", account, json.dumps(alone)))
+    if moved:  # found by themselves, for they may have neither payment nor customer
+        rows.update(_select(db, "attempt_id IN (SELECT value FROM json_each(?))", account, json.dumps(moved)))
     payments: set[str] = set()
     spans: dict[str, tuple[int, int]] = {}
     edge = [(values[_AT], values[4], values[5]) for values in touched]
@@ -196,7 +228,7 @@ def _widen(
             wider = min(low, max(floor, at - RETRY_WINDOW_S)), max(high, at + RETRY_WINDOW_S)
             if wider != spans.get(customer):
                 spans[customer] = grown[customer] = wider
-    return [(customer, *span) for customer, span in grown.items()]
+    return sorted((customer, *span) for customer, span in grown.items())
 
 
 def _of_payments(db: sqlite3.Connection, account: str, payments: Iterable[str]) -> dict[int, sqlite3.Row]:
@@ -208,14 +240,12 @@ def _of_customers(
     db: sqlite3.Connection, account: str, spans: Sequence[tuple[str, int, int]]
 ) -> dict[int, sqlite3.Row]:
     """Rows of each (customer, first second, last second)."""
-    return _rows(
-        db.execute(
-            f"SELECT {_LINKED} FROM json_each(?) AS span CROSS JOIN attempts"  # noqa: S608
-            " ON account = ? AND customer = json_extract(span.value, '$[0]')"
-            " AND at >= json_extract(span.value, '$[1]') AND at <= json_extract(span.value, '$[2]')",
-            (json.dumps(spans), account),
-        )
-    )
+    rows: dict[int, sqlite3.Row] = {}
+    for start in range(0, len(spans), _TOGETHER):
+        part = spans[start : start + _TOGETHER]
+        nobody = [(None, 0, 0)] * (_TOGETHER - len(part))  # one statement, prepared once, whatever is asked
+        rows |= _rows(db.execute(_SPANS, (*chain.from_iterable((*part, *nobody)), account)))
+    return rows
 
 
 def _select(db: sqlite3.Connection, where: str, account: str, *values: object) -> dict[int, sqlite3.Row]:
