@@ -99,7 +99,40 @@ def status(operator: str | None, config_path: str | None, as_json: bool) -> None
 def _rate(card: AccountCard, rate: WindowRate) -> str:
     if card.fresh_at is None:
         return "not read yet"
-    return f"{rate.rate:.1%} of {rate.n:,}" if rate.rate is not None else "no payments"
+    if not rate.n:
+        return "no payments"
+    # Where not all declines can be seen, what was completed is a count and of no known rate.
+    return f"{rate.rate:.1%} of {rate.n:,}" if rate.rate is not None else f"{rate.succeeded:,} completed"
+
+
+def _print_reading(card: AccountCard) -> None:
+    """How the account is read: what it costs, what can be seen, how fresh it is."""
+    if card.breaker == "closed":
+        asks = f"next read: {card.next_feed} at {iso_or_none(card.next_read_at)}" if card.next_read_at else ""
+    else:
+        asks = (
+            f"cannot be reached since {iso_or_none(card.breaker_since)}: only one feed at a time is asked, "
+            f"next at {iso_or_none(card.next_read_at)}"
+        )
+    out.line(f"{card.account}: {card.budget}{f'; {asks}' if asks else ''}")
+    out.line(f"  sees: {card.sees}")
+    if card.feeds:
+        out.table(
+            ("  feed", "answered", "data as of", "may be late", "sees", "problem"),
+            [
+                (
+                    f"  {row.feed}",
+                    iso_or_none(row.ok_at) or "never",
+                    iso_or_none(row.data_as_of) or "unknown",
+                    "unknown" if row.delay_s is None else f"{row.delay_s} s",
+                    row.sees or "unknown",
+                    row.error,
+                )
+                for row in card.feeds
+            ],
+        )
+    for _, why in card.cannot:
+        out.line(f"  not possible: {why}")
 
 
 def _print(board: Board) -> None:
@@ -121,6 +154,8 @@ def _print(board: Board) -> None:
             for card in board.accounts
         ],
     )
+    for card in board.accounts:
+        _print_reading(card)
     if board.incidents:
         out.table(
             ("incident", "severity", "state", "level", "account", "title", "status"),

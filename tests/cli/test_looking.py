@@ -13,10 +13,11 @@ import pytest
 from payops import config
 from payops.cli.main import payops
 from payops.clock import utc_now
+from payops.domain.errors import ProviderError
 from payops.domain.events import CredentialProof
 from payops.engine import passes
 from payops.providers.port import FeedPage
-from payops.store import Store
+from payops.store import Breaker, Store
 
 CONFIG = """
 schema = "payops.config/v1"
@@ -74,6 +75,20 @@ def test_counts_are_null_until_something_was_read(path: Path) -> None:
     assert {window["n"] for window in success.values()} == {0}
     shown = answer(path, "status")
     assert "not read yet" not in shown and "no payments" in shown
+
+
+def test_the_text_says_how_the_account_is_read(path: Path) -> None:
+    shown = answer(path, "status")
+    assert "payops's requests: 0 of 2,500 in 30 days" in shown
+    assert "every charge Stripe made an event for" in shown
+    error = ProviderError("outage", "no answer", provider="stripe", account="stripe-live")
+    now = utc_now()
+    with open_store(path) as store:
+        store.facts.feed_error("stripe-live", "events", error, now)
+        store.facts.save_breaker("stripe-live", Breaker(5, now, now + timedelta(seconds=30)))
+    shown = answer(path, "status")
+    assert "cannot be reached since" in shown and "outage: no answer" in shown
+    assert status(path)["accounts"][0]["budget"]["breaker"] == "open"
 
 
 def test_the_text_says_what_may_act(path: Path) -> None:

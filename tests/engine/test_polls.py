@@ -177,7 +177,7 @@ def test_silent_webhooks_send_one_probe_per_feed_at_once(store: Store, now: date
         for n in range(30)
     ]
     store.inbox.receive(deliveries)
-    slow = tuple(FEED for FEED in FOUR)
+    slow = FOUR
     provider = Scripted(feeds=slow)
     polls = stepped(store, provider)
     run_until(polls, now, now + timedelta(hours=1))
