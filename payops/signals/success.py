@@ -86,7 +86,7 @@ def _compared(
     for name, window in windows.items():
         values[f"n_{name}"] = window.n
         values[f"rate_{name}"] = window.succeeded / window.n if window.n else None
-    expected = baseline(store, account.name, now)
+    expected = None if _reading_history(store, account) else baseline(store, account.name, now)
     values["n_baseline"] = expected.n if expected else 0
     values["expected"] = expected.share if expected else None
     values["evidence"] = values["lost_1h"] = None
@@ -96,6 +96,12 @@ def _compared(
         hour = windows["1h"]
         values["lost_1h"] = max(0.0, hour.n * expected.share - hour.succeeded)
     return values
+
+
+def _reading_history(store: Store, account: AccountSettings) -> bool:
+    """Half a history is no baseline: what is read first need not look like the rest."""
+    state = store.facts.feed(account.name, SIGHT[account.provider].payments_feed)
+    return state is not None and state.progress is not None and state.progress < 1.0
 
 
 def _completions(

@@ -54,7 +54,17 @@ def _by_time(states: Sequence[str]) -> Callable[[_Values], tuple[Any, ...]]:
 
 
 _ENDS: Mapping[str, int] = {
-    **dict.fromkeys(("failed", "settlement_declined", "denied"), 3),
+    **dict.fromkeys(
+        (
+            "failed",
+            "settlement_declined",
+            "denied",
+            "processor_declined",
+            "gateway_rejected",
+            "settlement_failed",
+        ),
+        3,
+    ),
     **dict.fromkeys(("canceled", "cancelled", "voided"), 2),
     **dict.fromkeys(("succeeded", "completed", "settled"), 1),
 }

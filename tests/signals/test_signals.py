@@ -140,3 +140,15 @@ def test_a_rejection_carries_its_code(store: Store, settings: Settings, now: dat
     )
     proof = values(store, settings, now, "credentials")
     assert (proof["accepted"], proof["rejected"], proof["code"]) == (False, True, "api_key_expired")
+
+
+def test_half_a_history_is_no_baseline(
+    store: Store, settings: Settings, now: datetime, pay: Pay, made: Made
+) -> None:
+    for hour in range(3, 24):
+        pay(now - hour * HOUR, 100, 5)
+    store.facts.apply_page("stripe-live", made["page"](progress=0.4, more=True), now)
+    reading = values(store, settings, now, "success")
+    assert (reading["expected"], reading["evidence"], reading["n_baseline"]) == (None, None, 0)
+    store.facts.apply_page("stripe-live", made["page"](progress=1.0), now)
+    assert values(store, settings, now, "success")["expected"] == 0.95
