@@ -17,6 +17,8 @@ UNREACHABLE: frozenset[Bucket] = frozenset({"network", "outage"})
 OPENS_AFTER = 5
 PROBE_S = 30
 LONGEST_PROBE_S = 120
+PATIENT_AFTER = 60
+"""So many probes in vain, about two hours: from then on a short budget decides how often."""
 JITTER = 0.25
 """A wait is drawn from this share below and above its middle."""
 
@@ -39,17 +41,29 @@ def state(breaker: Breaker, now: datetime) -> State:
     if breaker.opened_at is None or breaker.probe_at is None:
         return "closed"
     # A clock that went back must not keep it open until the old time comes again.
-    waits = now < breaker.probe_at <= now + timedelta(seconds=2 * LONGEST_PROBE_S)
+    waits = breaker.opened_at - timedelta(minutes=1) <= now < breaker.probe_at
     return "open" if waits else "half-open"
 
 
-def after(breaker: Breaker, account: str, bucket: Bucket | None, now: datetime) -> Breaker:
-    """The breaker after a poll that ended at `now`; `bucket` None = it was answered."""
+def after(
+    breaker: Breaker,
+    account: str,
+    bucket: Bucket | None,
+    now: datetime,
+    *,
+    patient_s: float = LONGEST_PROBE_S,
+    told_s: float = 0.0,
+) -> Breaker:
+    """The breaker after a poll that ended at `now`; `bucket` None = it was answered.
+
+    An outage of hours is probed every `patient_s`, never before what the provider `told` (Retry-After).
+    """
     if bucket not in UNREACHABLE:
         return Breaker()
     failures = breaker.failures + 1
     if failures < OPENS_AFTER:
         return Breaker(failures)
-    tried = failures - OPENS_AFTER + 1
-    wait = backoff(PROBE_S, tried, LONGEST_PROBE_S, account, "breaker")
+    probes = failures - OPENS_AFTER + 1
+    longest = LONGEST_PROBE_S if probes <= PATIENT_AFTER else max(patient_s, LONGEST_PROBE_S)
+    wait = max(told_s, backoff(PROBE_S, probes, longest, account, "breaker"))
     return Breaker(failures, breaker.opened_at or now, now + timedelta(seconds=round(wait)))

@@ -69,18 +69,20 @@ def wait_after(spec: FeedSpec, report: FeedReport, failures: int) -> float:
     """Seconds to wait after a poll, before any stretching."""
     if report.ok:
         return float(spec.interval_s)
-    error = report.error
     longest = MAX_BACKOFF_S if failures <= PATIENT_AFTER else PATIENT_S
     who = (report.account, report.feed)
-    if error is not None and error.bucket == "rate_limit":
+    if report.error is not None and report.error.bucket == "rate_limit":
         wait = breaker.backoff(spec.interval_s, failures, longest, *who)
-        told = min(error.retry_after_s or 0.0, MAX_RETRY_AFTER_S)
-        return max(wait, told)
-    if failures <= 1:
+    elif failures <= 1:
         wait = min(spec.interval_s, PROBE_S)
     else:
         wait = breaker.backoff(spec.interval_s, failures - 1, longest, *who)
-    return max(wait, min((error.retry_after_s if error else None) or 0.0, MAX_RETRY_AFTER_S))
+    return max(wait, _told(report.error))
+
+
+def _told(error: ProviderError | None) -> float:
+    """How long the provider asked to be left alone, within reason."""
+    return min((error.retry_after_s if error else None) or 0.0, MAX_RETRY_AFTER_S)
 
 
 class Timetable:
@@ -103,13 +105,14 @@ class Timetable:
         ready: list[tuple[Provider, FeedSpec]] = []
         for account in sorted(self._providers):
             provider = self._providers[account]
-            shut = self._store.facts.breaker(account)
-            if shut.opened_at is not None:
-                if breaker.state(shut, now) == "half-open" and not any(key[0] == account for key in busy):
-                    ready.append((provider, self._probe(provider, states)))
-                continue
             plan = self.plan(account, now)
             left = plan.stored.allowed - plan.used
+            shut = self._store.facts.breaker(account)
+            if shut.opened_at is not None:
+                asked = any(key[0] == account for key in busy)
+                if not asked and left > 0 and breaker.state(shut, now) == "half-open":
+                    ready.append((provider, self._probe(provider, states)))
+                continue
             for spec in self._ordered(provider):
                 key = account, spec.name
                 if key in busy or not self._is_due(key, spec, states.get(key), now):
@@ -149,7 +152,7 @@ class Timetable:
             sees=spec.sees,
         )
         if report.ok or report.error is not None:
-            self._meet(account, report, now)
+            self._meet(provider, report, now)
         known = self._counts.get(account)
         if report.new and known is not None and not known[1]:
             # The first history tells the volume, and so the budget.
@@ -194,7 +197,9 @@ class Timetable:
         used = self._store.facts.reads_since(account, now - timedelta(seconds=MONTH_S))
         silent = self._silent_since(account, now)
         states = self._states()
-        failing = any(state.failures for (name, _), state in states.items() if name == account)
+        known = [states.get((account, spec.name)) for spec in provider.feeds]
+        # What fails for long is a state: hurrying would only use the budget up.
+        failing = any(state is not None and 0 < state.failures <= PATIENT_AFTER for state in known)
         wishes = [
             Wish(spec.interval_s, _cost(spec, states.get((account, spec.name))), _is_main(provider, spec))
             for spec in provider.feeds
@@ -244,9 +249,18 @@ class Timetable:
         proof = self._store.facts.proof(account)
         return proof is not None and proof.ok and state.error_at is not None and proof.at > state.error_at
 
-    def _meet(self, account: str, report: FeedReport, now: datetime) -> None:
+    def _meet(self, provider: Provider, report: FeedReport, now: datetime) -> None:
+        account, error = provider.account, report.error
         known = self._store.facts.breaker(account)
-        met = breaker.after(known, account, report.error.bucket if report.error else None, now)
+        main = min((spec.interval_s for spec in provider.feeds if _is_main(provider, spec)), default=0)
+        met = breaker.after(
+            known,
+            account,
+            error.bucket if error else None,
+            now,
+            patient_s=main * self.plan(account, now).stored.main,
+            told_s=_told(error),
+        )
         if met != known:
             self._store.facts.save_breaker(account, met)
 

@@ -16,8 +16,8 @@ from .credentials import CredentialFacts, store_application_proof, store_proof
 from .endpoints import EndpointFacts, replace_endpoints, replace_undelivered
 from .events import EventFacts, apply_events, quarantine
 from .feeds import Breaker, FeedFacts, FeedState, ReadPlan, record_page
+from .held import ObjectFacts
 from .objects import (
-    ObjectFacts,
     apply_disputes,
     apply_invoices,
     apply_payouts,

@@ -10,10 +10,9 @@ import json
 import sqlite3
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from typing import TYPE_CHECKING, Any, get_args
+from typing import Any, get_args
 
-from payops.clock import from_epoch, to_epoch
+from payops.clock import to_epoch
 from payops.domain.payments import (
     Dispute,
     DisputeStatus,
@@ -27,10 +26,7 @@ from payops.domain.payments import (
 )
 
 from .redaction import redact_text
-from .rows import at, epoch, truth
-
-if TYPE_CHECKING:
-    from .store import Store
+from .rows import epoch
 
 _Values = tuple[Any, ...]
 _CHANGED_AT, _STATUS = 0, 1
@@ -284,138 +280,4 @@ def _of_payout(one: Payout) -> _Values:
         one.currency,
         epoch(one.arrives_at),
         _text(one.failure_code),
-    )
-
-
-class ObjectFacts:
-    _store: Store
-
-    def refunds(self, account: str, since: datetime, statuses: Sequence[str] | None = None) -> list[Refund]:
-        """Refunds made at or after `since`, of these states (None = all), oldest first."""
-        wanted, values = _of_statuses(statuses)
-        rows = self._rows(
-            f"SELECT * FROM refunds WHERE account = ? AND at >= ?{wanted} ORDER BY at, refund_id",  # noqa: S608
-            (account, to_epoch(since), *values),
-        )
-        return [_refund(row) for row in rows]
-
-    def refunds_of(self, account: str, attempt_id: str) -> list[Refund]:
-        """All refunds known of one attempt, oldest first."""
-        rows = self._rows(
-            "SELECT * FROM refunds WHERE account = ? AND attempt_id = ? ORDER BY at, refund_id",
-            (account, attempt_id),
-        )
-        return [_refund(row) for row in rows]
-
-    def subscriptions(
-        self, account: str, statuses: Sequence[SubscriptionStatus] | None = None
-    ) -> list[Subscription]:
-        """Subscriptions in these states (None = all), by id."""
-        return [
-            Subscription(
-                row["account"],
-                row["subscription_id"],
-                from_epoch(row["at"]),
-                from_epoch(row["changed_at"]),
-                row["status"],
-                row["customer"],
-                row["amount_minor"],
-                row["currency"],
-                at(row["next_billing_at"]),
-                row["outstanding_minor"],
-                row["failed_payments"],
-                truth(row["cancel_at_period_end"]),
-                truth(row["has_payment_method"]),
-            )
-            for row in self._in_states(SUBSCRIPTIONS, account, statuses)
-        ]
-
-    def invoices(self, account: str, statuses: Sequence[InvoiceStatus] | None = None) -> list[Invoice]:
-        """Invoices in these states (None = all), by id."""
-        return [
-            Invoice(
-                row["account"],
-                row["invoice_id"],
-                from_epoch(row["at"]),
-                from_epoch(row["changed_at"]),
-                row["status"],
-                row["amount_due_minor"],
-                row["currency"],
-                row["subscription_id"],
-                row["attempt_count"],
-                at(row["next_attempt_at"]),
-                row["finalization_error"],
-            )
-            for row in self._in_states(INVOICES, account, statuses)
-        ]
-
-    def disputes(self, account: str, statuses: Sequence[DisputeStatus] | None = None) -> list[Dispute]:
-        """Disputes in these states (None = all), by id."""
-        return [
-            Dispute(
-                row["account"],
-                row["dispute_id"],
-                from_epoch(row["at"]),
-                from_epoch(row["changed_at"]),
-                row["status"],
-                row["amount_minor"],
-                row["currency"],
-                row["reason"],
-                row["attempt_id"],
-                at(row["reply_by"]),
-            )
-            for row in self._in_states(DISPUTES, account, statuses)
-        ]
-
-    def payouts(self, account: str, since: datetime) -> list[Payout]:
-        """Payouts that changed at or after `since`, oldest change first."""
-        rows = self._rows(
-            "SELECT * FROM payouts WHERE account = ? AND changed_at >= ? ORDER BY changed_at, payout_id",
-            (account, to_epoch(since)),
-        )
-        return [
-            Payout(
-                row["account"],
-                row["payout_id"],
-                from_epoch(row["at"]),
-                from_epoch(row["changed_at"]),
-                row["status"],
-                row["amount_minor"],
-                row["currency"],
-                at(row["arrives_at"]),
-                row["failure_code"],
-            )
-            for row in rows
-        ]
-
-    def _in_states(self, kind: _Kind, account: str, statuses: Sequence[str] | None) -> list[sqlite3.Row]:
-        wanted, values = _of_statuses(statuses)
-        return self._rows(
-            f"SELECT * FROM {kind.table} WHERE account = ?{wanted} ORDER BY {kind.key}",  # noqa: S608
-            (account, *values),
-        )
-
-    def _rows(self, sql: str, values: _Values) -> list[sqlite3.Row]:
-        with self._store.read() as db:
-            return db.execute(sql, values).fetchall()
-
-
-def _of_statuses(statuses: Sequence[str] | None) -> tuple[str, tuple[str, ...]]:
-    if statuses is None:
-        return "", ()
-    return " AND status IN (SELECT value FROM json_each(?))", (json.dumps(list(statuses)),)
-
-
-def _refund(row: sqlite3.Row) -> Refund:
-    return Refund(
-        row["account"],
-        row["refund_id"],
-        row["payment_id"],
-        from_epoch(row["at"]),
-        row["status"],
-        row["amount_minor"],
-        row["currency"],
-        row["failure_reason"],
-        row["attempt_id"],
-        at(row["changed_at"]),
     )

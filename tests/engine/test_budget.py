@@ -148,6 +148,26 @@ def test_a_month_of_polls_failures_and_restarts_stays_within_the_budget(
             assert asked == {spec.name for spec in FOUR}, "a short budget makes slow, not blind"
 
 
+@pytest.mark.usefixtures("quiet")
+@pytest.mark.parametrize(("sold", "probes_a_day"), [(0, (20, 60)), (3_000, (450, 1_000))])
+def test_an_outage_of_days_is_probed_as_the_budget_bears(
+    store: Store, now: datetime, sold: int, probes_a_day: tuple[int, int]
+) -> None:
+    made = tuple(Attempt(ACCOUNT, f"ch_{n}", now - DAY * n / sold, "succeeded", now) for n in range(sold))
+    store.facts.apply_facts(ACCOUNT, Facts(attempts=made), now)
+    provider = Scripted(feeds=FOUR, answer=lambda feed, at: failure("network"))
+    polls = StepPolls(store, {ACCOUNT: provider})  # type: ignore[dict-item]
+    for step in range(2 * 24 * 60):
+        polls.run(now + step * timedelta(minutes=1))
+    last_day = sum(at > now + DAY for at, _ in provider.asked)
+    assert probes_a_day[0] <= last_day <= probes_a_day[1]
+
+
+def test_a_breaker_waits_as_long_as_the_provider_asked(now: datetime) -> None:
+    met = breaker.after(Breaker(9, now, now), ACCOUNT, "outage", now, told_s=900)
+    assert met.probe_at == now + timedelta(seconds=900)
+
+
 def pages(feed: str, requests: int):
     from payops.domain.events import FeedPage
 
