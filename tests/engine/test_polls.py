@@ -123,6 +123,7 @@ def test_a_restart_asks_for_nothing_that_is_fresh_and_soon_for_what_failed(
 
 def test_a_history_cut_off_by_a_kill_goes_on_at_once(store: Store, now: datetime) -> None:
     busy(store, now)
+    stepped(store, Scripted()).run(now)
     killed = Scripted([page("one", more=True)])
     stopped = iter([False])
     read_feed(store, killed, "events", lambda: now, lambda: next(stopped))  # type: ignore[arg-type]
