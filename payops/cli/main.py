@@ -25,7 +25,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "engine": ("payops.cli.live", "The engine alone, without a screen."),
     "receive": ("payops.cli.live", "The webhook receiver alone."),
     "init": ("payops.cli.setup", "Write a commented payops.toml that only observes."),
-    "doctor": ("payops.cli.doctor", "Check the accounts: credentials, modes, permissions, endpoints, clocks."),
+    "doctor": (
+        "payops.cli.doctor",
+        "Check the accounts: credentials, modes, permissions, endpoints, clocks.",
+    ),
     "arm": ("payops.cli.setup", "Let named remedies act on an account."),
     "disarm": ("payops.cli.setup", "Take `arm` back."),
     "stop": ("payops.cli.setup", "Stop everything: no remedy acts until `resume`."),
