@@ -46,6 +46,7 @@ def poll(reader: Reader, text: str | None, now: datetime) -> FeedPage:
             next((event.id for event in reversed(events) if event.id), None),
             max((to_epoch(event.created_at) for event in found.events), default=None),
             at,
+            None if page.at is None else to_epoch(page.at),
         )
     except windows.Repeats as error:
         raise session.error(

@@ -204,3 +204,8 @@ class Page(msgspec.Struct, frozen=True):
     @property
     def request_id(self) -> str | None:
         return getattr(self.answer, "request_id", None)
+
+    @property
+    def at(self) -> datetime | None:
+        """PayPal's clock when it answered, where it told."""
+        return getattr(self.answer, "at", None)

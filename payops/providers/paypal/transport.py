@@ -38,6 +38,8 @@ class Answer:
     status: int
     body: bytes
     request_id: str | None
+    at: datetime | None = None
+    """PayPal's clock when it answered, where it told."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -180,7 +182,7 @@ class Api(SdkApi):
                 secrets=(self.client_secret, self.client_id, *tokens),
                 path=path,
             )
-        return Answer(answer.status, answer.body, answer.headers.get(errors.DEBUG_ID))
+        return Answer(answer.status, answer.body, answer.headers.get(errors.DEBUG_ID), answer.at)
 
     def _unreadable(self, answer: Answer, why: str) -> ProviderError:
         # The body may hold a token: say what it looks like, never what it is.

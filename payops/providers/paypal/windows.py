@@ -105,19 +105,27 @@ def next_read(cursor: Cursor, now: int) -> Read:
 
 
 def after(
-    cursor: Cursor, read: Read, next_page: str | None, mark: str | None, newest: int | None, now: int
+    cursor: Cursor,
+    read: Read,
+    next_page: str | None,
+    mark: str | None,
+    newest: int | None,
+    now: int,
+    told: int | None = None,
 ) -> Cursor:
     """The cursor once a page is stored. `Repeats` when reading makes no way.
 
     `next_page`: the query of the page after it, None on the last. `mark` tells pages apart: an id on it, None on
-    an empty one. `newest`: the time of the newest event of ours on it.
+    an empty one. `newest`: the time of the newest event of ours on it. `told`: PayPal's clock when it answered.
     """
     rest = cursor.windows if read.head else cursor.windows[1:]
     if next_page is not None:
         rest = (_moved(read.window, next_page, mark), *rest)
+    seen = cursor.mark if newest is None else max(cursor.mark, min(newest, now))
     moved = replace(
         cursor,
-        mark=cursor.mark if newest is None else max(cursor.mark, min(newest, now)),
+        # Where reading began is our clock's word until there is an event: ahead of PayPal's it would skip what comes.
+        mark=seen if told is None else min(seen, told - LAG_S),
         head_at=now if read.head else cursor.head_at,
         windows=_bounded(rest),
     )

@@ -108,3 +108,10 @@ def test_the_books_are_not_empty_and_a_lost_fact_is_noticed():
     differences, _ = polling.run(Case(SCENARIO, "paypal-live", (), truth, known), [("pass", 7200)])
     assert {difference.split()[0] for difference in differences} == set(KINDS)
     assert all("is lost" in difference for difference in differences)
+
+
+def test_a_clock_ahead_at_the_first_poll_skips_nothing():
+    """Reading begins where our clock says; an hour ahead of PayPal's, what comes next must still be read."""
+    began_ahead = [("pass", 29), ("clock", 3600), *[("poll", ("events", []))] * 5]
+    differences, _ = polling.run(CASE, began_ahead)
+    assert differences == []
