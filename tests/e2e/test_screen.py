@@ -91,7 +91,7 @@ def terminal(tmp_path: Path) -> Iterator[Terminal]:
 def test_the_demo_paints_finds_fixes_and_ends(terminal: Terminal) -> None:
     terminal.until("stripe-live", 30)
     terminal.until("LIVE proven", 60)
-    terminal.until("is disabled at stripe", 120)
+    terminal.until("is disabled at Stripe", 120)
     terminal.child.send("?")
     terminal.until("Acknowledge", 20)
     terminal.child.send("\x1b")

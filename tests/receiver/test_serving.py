@@ -51,9 +51,14 @@ def test_the_port_is_free_again_after_stopping(store, verifiers, clock):
     second.stop()
 
 
-def test_it_leaves_signal_handlers_alone(running):
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
-    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+def test_it_leaves_signal_handlers_alone(store, verifiers, clock):
+    watched = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = [signal.getsignal(number) for number in watched]
+    running = serve(Receiver(store, verifiers, clock))
+    try:
+        assert [signal.getsignal(number) for number in watched] == before
+    finally:
+        running.stop()
 
 
 @pytest.mark.parametrize("trouble", ["idle", "half a request", "waiting for the store"])
