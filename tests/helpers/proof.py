@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 
 from hypothesis import HealthCheck, Phase, settings
 
@@ -19,3 +20,8 @@ def tried(full: int, usual: int) -> settings:
         phases=(Phase.explicit, Phase.generate, Phase.shrink) if FULL else (Phase.explicit, Phase.generate),
         suppress_health_check=list(HealthCheck),
     )
+
+
+def tell(text: str) -> None:
+    """Say what a proof went through where `make proof` shows it: a worker's own output is not."""
+    print(f"\n{text}", file=sys.__stderr__, flush=True)

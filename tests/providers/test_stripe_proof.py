@@ -9,7 +9,7 @@ import polling
 import pytest
 from hypothesis import given
 from polling import Case, Tally, rows
-from proof import tried
+from proof import tell, tried
 
 from payops.domain.event_types import EVENT_TYPES
 from payops.providers.stripe import history
@@ -108,7 +108,7 @@ def small_pages():
     patch.setattr(history, "PAGE", 25)
     yield
     patch.undo()
-    print(f"\nstripe pollers: {TOTAL}, seeds derandomized")
+    tell(f"stripe pollers: {TOTAL}, seeds derandomized")
 
 
 @pytest.mark.proof

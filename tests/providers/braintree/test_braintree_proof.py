@@ -9,7 +9,7 @@ import polling
 import pytest
 from hypothesis import given
 from polling import Case, Tally, rows
-from proof import tried
+from proof import tell, tried
 
 from payops.providers.braintree import search
 from payops.simulator.account import Account
@@ -113,7 +113,7 @@ def small_pages():
     patch.setattr(search, "PAGE", 20)
     yield
     patch.undo()
-    print(f"\nbraintree pollers: {TOTAL}, seeds derandomized")
+    tell(f"braintree pollers: {TOTAL}, seeds derandomized")
 
 
 @pytest.mark.proof

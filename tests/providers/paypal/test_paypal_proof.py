@@ -9,7 +9,7 @@ import polling
 import pytest
 from hypothesis import given
 from polling import Case, Tally, rows
-from proof import tried
+from proof import tell, tried
 
 from payops.providers.paypal import windows
 from payops.simulator.account import Account
@@ -91,7 +91,7 @@ def small_pages():
     patch.setattr(windows, "PAGE", 20)
     yield
     patch.undo()
-    print(f"\npaypal pollers: {TOTAL}, seeds derandomized")
+    tell(f"paypal pollers: {TOTAL}, seeds derandomized")
 
 
 @pytest.mark.proof
