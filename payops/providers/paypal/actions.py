@@ -44,10 +44,10 @@ class Actions:
 
     def attempt(self, attempt_id: str) -> Attempt:
         """A capture by id, else the authorization of that id."""
-        session, now = self._session, self._reader.now
+        session = self._session
         thing, is_capture = self._payment(attempt_id)
         read = payments.as_capture if is_capture else payments.as_authorization
-        found = read(thing, session.account, time(thing.update_time) or now)
+        found = read(thing, session.account, time(thing.update_time) or self._reader.seen_at)
         if found is None:
             raise session.error("outage", f"PayPal's answer about {attempt_id} is no payment")
         if is_capture and found.status == "succeeded" and found.amount_refunded_minor is None:
@@ -77,7 +77,7 @@ class Actions:
         session = self._session
         path = f"{feeds.SUBSCRIPTIONS}/{session.checked(subscription_id)}"
         thing = self._reader.one(path, wire.Thing)
-        found = agreements.as_subscription(thing, session.account, self._reader.now)
+        found = agreements.as_subscription(thing, session.account, self._reader.seen_at)
         if found is None:
             raise session.error("outage", f"PayPal's answer about {subscription_id} is no subscription")
         return found
@@ -200,7 +200,7 @@ class Actions:
         return list(found.values())
 
     def _with_references(self, found: list[wire.Thing]) -> tuple[tuple[Refund, str | None], ...]:
-        account, now = self._session.account, self._reader.now
+        account, now = self._session.account, self._reader.seen_at
         read = ((payments.as_refund(each, account, time(each.update_time) or now), each) for each in found)
         return tuple((refund, payments.reference_of(each)) for refund, each in read if refund is not None)
 

@@ -127,7 +127,7 @@ def subscriptions(reader: Reader, text: str | None, now: datetime) -> FeedPage:
         more=more,
         data_as_of=None if more else now,
         request_id=page.request_id,
-        facts=Facts(subscriptions=_subscriptions(reader, rows, now)),
+        facts=Facts(subscriptions=_subscriptions(reader, rows)),
     )
 
 
@@ -149,19 +149,18 @@ def _one_by_one(reader: Reader, at: Paging, now: datetime) -> FeedPage:
         cursor=msgspec.json.encode(moved).decode(),
         more=bool(left),
         data_as_of=None if left else now,
-        facts=Facts(subscriptions=_subscriptions(reader, rows, now)),
+        facts=Facts(subscriptions=_subscriptions(reader, rows)),
     )
 
 
-def _subscriptions(reader: Reader, rows: list[wire.Thing], now: datetime) -> tuple[Subscription, ...]:
-    found = (agreements.as_subscription(each, reader.session.account, now) for each in rows)
+def _subscriptions(reader: Reader, rows: list[wire.Thing]) -> tuple[Subscription, ...]:
+    found = (agreements.as_subscription(each, reader.session.account, reader.seen_at) for each in rows)
     return tuple(each for each in found if each is not None)
 
 
 def disputes(reader: Reader, text: str | None, now: datetime) -> FeedPage:
     """A page of the disputes that changed since the last whole pass."""
     at = _load(text)
-    began = at.began if at.token and at.began is not None else to_epoch(now)
     since = at.since
     params = {"page_size": str(_DISPUTE_PAGE)}
     if at.token:
@@ -169,12 +168,13 @@ def disputes(reader: Reader, text: str | None, now: datetime) -> FeedPage:
     after = now - _DISPUTES_BACK if since is None else from_epoch(min(since, to_epoch(now))) - _OVERLAP
     params["update_time_after"] = iso(after)
     page = reader.page(DISPUTES, params, "items")
+    began = at.began if at.token and at.began is not None else to_epoch(reader.seen_at)
     rows = wire.rows(page.rows, wire.Thing)
     token = _token(page)
     first = rows[0].dispute_id if rows else None
     if token is not None and (token == at.token or not rows or first == at.first):
         raise reader.session.error("outage", "PayPal lists the same disputes again: reading stopped")
-    found = (_dispute(reader, each, now) for each in rows)
+    found = (_dispute(reader, each) for each in rows)
     disputes_found = tuple(each for each in found if each is not None)
     moved = Paging(token=token, first=first, since=since, began=began) if token else Paging(since=began)
     return FeedPage(
@@ -189,7 +189,7 @@ def disputes(reader: Reader, text: str | None, now: datetime) -> FeedPage:
     )
 
 
-def _dispute(reader: Reader, row: wire.Thing, now: datetime) -> Dispute | None:
+def _dispute(reader: Reader, row: wire.Thing) -> Dispute | None:
     """A dispute as a whole: its row in the list says neither what was disputed nor how it ended."""
     session = reader.session
     if row.dispute_id and row.disputed_transactions is None:
@@ -198,7 +198,7 @@ def _dispute(reader: Reader, row: wire.Thing, now: datetime) -> Dispute | None:
         except ProviderError as error:
             if error.bucket not in ("invalid_request", "permission"):
                 raise
-    return agreements.as_dispute(row, session.account, time(row.update_time) or now)
+    return agreements.as_dispute(row, session.account, time(row.update_time) or reader.seen_at)
 
 
 def _token(page: Page) -> str | None:

@@ -171,12 +171,23 @@ class Reader:
         self.slot = slot
         self.now = now
         self.requests = 0
+        self._told: datetime | None = None
+
+    @property
+    def seen_at(self) -> datetime:
+        """When what was read last was so: by our clock, and never later than PayPal's.
+
+        A state stamped by a clock ahead of theirs would win over every later one.
+        """
+        return self.now if self._told is None else min(self.now, self._told)
 
     def get(self, path: str, params: Mapping[str, str] | None = None) -> Answer:
         self.requests += 1
         # Colons stay: PayPal writes times in its own links so.
         query = f"?{urlencode(params, safe=':', quote_via=quote)}" if params else ""
-        return self.session.api(self.slot).call("GET", path + query, self.now)
+        answer = self.session.api(self.slot).call("GET", path + query, self.now)
+        self._told = answer.at
+        return answer
 
     def one(self, path: str, kind: type[T]) -> T:
         return self.session.decode(self.get(path), kind)

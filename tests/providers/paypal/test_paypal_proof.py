@@ -115,3 +115,15 @@ def test_a_clock_ahead_at_the_first_poll_skips_nothing():
     began_ahead = [("pass", 29), ("clock", 3600), *[("poll", ("events", []))] * 5]
     differences, _ = polling.run(CASE, began_ahead)
     assert differences == []
+
+
+def test_a_state_read_by_a_clock_ahead_does_not_outlive_the_truth():
+    """What is stamped an hour ahead of PayPal's time would win over every state of that hour."""
+    ahead = [
+        ("pass", 1800),
+        ("clock", 3600),
+        *[("poll", ("events", []))] * 3,
+        ("poll", ("subscriptions", [])),
+    ]
+    differences, _ = polling.run(CASE, ahead)
+    assert differences == []
