@@ -77,7 +77,19 @@ ACTIONS: tuple[Action, ...] = (
     ),
     Action("disarm", "Disarm remedies", "", "account", _ACT, "Take that back.", ("remedies", "reason")),
 )
-BY_NAME: dict[str, Action] = {action.name: action for action in ACTIONS}
+WEBHOOK_ACTIONS: tuple[Action, ...] = (
+    Action(
+        "replay",
+        "Replay",
+        "",
+        "engine",
+        _ACT,
+        "Process events from the inbox once more, or have the provider send them to an application again.",
+        ("rows", "account", "endpoint", "events", "reason"),
+    ),
+)
+"""Asked for by `payops webhooks` alone: what they act on is chosen by a filter, not on a screen of incidents."""
+BY_NAME: dict[str, Action] = {action.name: action for action in (*ACTIONS, *WEBHOOK_ACTIONS)}
 
 CAUSES: tuple[str, ...] = (
     "provider outage",

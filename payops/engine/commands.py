@@ -211,6 +211,12 @@ def _arm(hands: Hands, request: Request) -> str:
     return f"Armed on {account}: {', '.join(remedies)}."
 
 
+def _replay(hands: Hands, request: Request) -> str:
+    from .replay import replay
+
+    return replay(hands, request)
+
+
 def _disarm(hands: Hands, request: Request) -> str:
     account, remedies = _switched(hands.settings, request.action, request.fields)
     hands.store.switches.disarm(account, remedies, request.operator, _field(request, "reason"), request.now)
@@ -240,4 +246,5 @@ HANDLERS: dict[str, Handler] = {
     "resume": _resume,
     "arm": _arm,
     "disarm": _disarm,
+    "replay": _replay,
 }

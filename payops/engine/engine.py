@@ -67,6 +67,7 @@ class Engine:
         full = self.polls.run(now)
         if self._inbox is not None:
             self._inbox.process_pending(now)
+        self.store.inbox.tidy(now)
         signals = read(self.store, self.settings, now)
         may_act = self._full_ticks > 0
         apply_rules(self.store, self.rules, signals, now, may_act=may_act)

@@ -13,11 +13,16 @@ from payops.clock import from_epoch, to_epoch
 from payops.domain.events import Delivery, Facts, InboxState, WebhookEvent
 
 from .events import insert_events, mark_in_inbox
+from .inbox_replay import InboxReplay
+from .inbox_rows import InboxRow, row_from
+from .inbox_search import InboxFilter, InboxFound, InboxSearch
 from .redaction import redact_body, redact_text
-from .rows import EVENT_COLUMNS, at, event_from, event_values
+from .rows import EVENT_COLUMNS, at, event_values
 
 if TYPE_CHECKING:
     from .store import Store
+
+__all__ = ["Inbox", "InboxCounts", "InboxFilter", "InboxFound", "InboxRow"]
 
 MAX_TRIES = 6
 """Tries to process an event; after the last it is a dead letter."""
@@ -32,23 +37,6 @@ _OTHER = f"(inbox.livemode = 1 - :live OR (inbox.livemode IS NULL AND {_APART}))
 
 
 @dataclass(frozen=True, slots=True)
-class InboxRow:
-    """One received event; `body` is redacted and never verified again."""
-
-    id: int
-    account: str
-    event: WebhookEvent
-    body: str
-    sha256: str
-    verdict: str
-    state: InboxState
-    received_at: datetime
-    delivery_count: int
-    tries: int
-    error: str | None
-
-
-@dataclass(frozen=True, slots=True)
 class InboxCounts:
     """`received` are distinct events, imported history included; `unprocessed` waits here, `dead` was given up."""
 
@@ -60,7 +48,7 @@ class InboxCounts:
     last_received_at: datetime | None
 
 
-class Inbox:
+class Inbox(InboxSearch, InboxReplay):
     def __init__(self, store: Store) -> None:
         self._store = store
 
@@ -104,7 +92,7 @@ class Inbox:
                 " AND (next_try_at IS NULL OR next_try_at <= ?) ORDER BY created_at, id LIMIT ?",
                 (to_epoch(now), limit),
             ).fetchall()
-        return [_row(row) for row in rows]
+        return [row_from(row) for row in rows]
 
     def process(self, row: InboxRow, facts: Facts, now: datetime) -> bool:
         """Apply what the event says and mark it processed, both or neither; False when it was done already."""
@@ -255,7 +243,7 @@ class Inbox:
             row = db.execute(
                 "SELECT * FROM inbox WHERE account = ? AND event_id = ?", (account, event_id)
             ).fetchone()
-        return None if row is None else _row(row)
+        return None if row is None else row_from(row)
 
     def refuse(self, account: str, received_at: datetime, kind: str, reason: str) -> None:
         """Count a delivery that was not accepted, per minute; its content is not kept."""
@@ -318,20 +306,4 @@ def _count(
         " last_received_at = MAX(COALESCE(last_received_at, excluded.last_received_at),"
         " COALESCE(excluded.last_received_at, last_received_at))",
         (account, new, first_created, last_received),
-    )
-
-
-def _row(row: sqlite3.Row) -> InboxRow:
-    return InboxRow(
-        row["id"],
-        row["account"],
-        event_from(row),
-        row["body"],
-        row["sha256"],
-        row["verdict"],
-        row["state"],
-        from_epoch(row["received_at"]),
-        row["delivery_count"],
-        row["tries"],
-        row["error"],
     )

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from payops.config import Settings
-from payops.domain.actions import ACTIONS
+from payops.domain.actions import BY_NAME
 from payops.domain.catalogue import REMEDY_IDS
 from payops.domain.errors import UsageError
 from payops.domain.incidents import Incident
@@ -36,7 +36,7 @@ def board(store: Store, settings: Settings, now: datetime, operator: str | None 
 
 
 def test_every_acting_action_of_the_registry_has_a_handler_and_no_other() -> None:
-    assert set(HANDLERS) == {action.name for action in ACTIONS if action.roles}
+    assert set(HANDLERS) == {action.name for action in BY_NAME.values() if action.roles}
     assert EXPORTS
 
 

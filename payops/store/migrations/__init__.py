@@ -9,11 +9,12 @@ from __future__ import annotations
 import sqlite3
 from datetime import datetime
 
-from . import first, second
+from . import first, second, third
 
 HISTORY: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("0001_first", first.STATEMENTS),
     ("0002_second", second.STATEMENTS),
+    ("0003_third", third.STATEMENTS),
 )
 CURRENT = len(HISTORY)
 APPLICATION_ID = 0x7061796F
