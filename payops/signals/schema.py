@@ -81,6 +81,9 @@ _WEBHOOKS = (
             "missing": Field(
                 "int", "events generated for it and not in our inbox; unknown where it is not ours"
             ),
+            "types_missing": Field(
+                "int", "event types payops reads and it is not subscribed to; unknown where it is not ours"
+            ),
         },
         _LIMIT_S,
         _RECEIVER,
@@ -102,6 +105,24 @@ _WEBHOOKS = (
             ),
             "missing_oldest_s": Field("int", "age of the oldest missing event, seconds"),
             "received_15m": Field("int", "events received in the last 15 minutes"),
+            "growth_per_min": Field(
+                "double", "by how much the unprocessed grew a minute in the last 15, 0 when none waits"
+            ),
+            "drain_s": Field(
+                "int", "seconds until none is unprocessed at that pace; unknown where they do not get fewer"
+            ),
+            "give_up_s": Field(
+                "int",
+                "estimate: seconds until the provider stops trying for the next missing event; unknown without one",
+            ),
+            "quiet_s": Field("int", "seconds since the last event was received"),
+            "activity": Field(
+                "int",
+                "events listed and not received since then; payments, where the provider lists no events",
+            ),
+            "silent": Field(
+                "bool", "nothing comes for longer than the rhythm explains, and the provider shows activity"
+            ),
         },
         _LIMIT_S,
         _RECEIVER,

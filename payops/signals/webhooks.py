@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from payops.config import AccountSettings, EndpointSettings
+from payops.domain import deadlines
+from payops.domain.deadlines import drain_s, growth_per_min
 from payops.domain.event_types import EVENT_TYPES
 from payops.domain.events import Endpoint
 from payops.domain.feeds import EVENT_LIST
@@ -13,11 +15,18 @@ from payops.domain.incidents import Value
 from payops.domain.payments import Provider
 from payops.store import Store
 
+from . import silence
 from .rows import endpoint_labels
 from .schema import SignalRow
 
 GRACE = timedelta(seconds=120)
 """A provider needs a moment to deliver; an event younger than this is not missing."""
+
+SPAN = timedelta(minutes=15)
+"""The growth of a backlog is judged over this long."""
+
+Window = tuple[tuple[str, ...], datetime, datetime]
+"""The event types that should have come, and from when until when that can be told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +48,17 @@ def subscribed(provider: Provider, endpoint: Endpoint | None) -> tuple[str, ...]
     return tuple(name for name in known if name in endpoint.event_types)
 
 
-def missing(
+def unsubscribed(provider: Provider, endpoint: Endpoint | None) -> tuple[str, ...] | None:
+    """The event types we read that it is not subscribed to; None where its types are not told."""
+    if endpoint is None or not endpoint.event_types:
+        return None
+    return tuple(name for name in EVENT_TYPES[provider] if name not in subscribed(provider, endpoint))
+
+
+def window(
     store: Store, account: AccountSettings, endpoint: EndpointSettings, now: datetime
-) -> Missing | None:
-    """Events generated for our endpoint and not in our inbox; None where that cannot be known.
+) -> Window | None:
+    """What should have reached our inbox; None where that cannot be known.
 
     Judged from the first verified event on, up to what the provider's list is known to be complete for.
     """
@@ -54,10 +70,15 @@ def missing(
     if since is None or feed is None or feed.data_as_of is None:
         return None
     until = min(now - GRACE, feed.data_as_of)
-    count, oldest = store.facts.count_missing(
-        account.name, subscribed(account.provider, at_provider(store, account, endpoint)), since, until
-    )
-    return Missing(count, oldest)
+    return subscribed(account.provider, at_provider(store, account, endpoint)), since, until
+
+
+def missing(
+    store: Store, account: AccountSettings, endpoint: EndpointSettings, now: datetime
+) -> Missing | None:
+    """Events generated for our endpoint and not in our inbox; None where that cannot be known."""
+    known = window(store, account, endpoint, now)
+    return None if known is None else Missing(*store.facts.count_missing(account.name, *known))
 
 
 def endpoint_row(
@@ -67,6 +88,8 @@ def endpoint_row(
     seen_at = store.facts.endpoints_seen_at(account.name)
     known = at_provider(store, account, endpoint)
     gap = missing(store, account, endpoint, now)
+    # What an application subscribes its own endpoint to is its business.
+    dropped = unsubscribed(account.provider, known) if account.receives(endpoint) else None
     values: dict[str, Value | None] = {
         "present": None if seen_at is None else known is not None,
         "disabled": None if known is None else known.status == "disabled",
@@ -75,6 +98,7 @@ def endpoint_row(
         if known is None or known.disabled_reason is None
         else known.disabled_reason == "user",
         "missing": gap.count if gap else None,
+        "types_missing": None if dropped is None else len(dropped),
     }
     return SignalRow(endpoint_labels(account, endpoint), values, seen_at)
 
@@ -97,12 +121,78 @@ def webhook_row(
     if account.receives(endpoint):
         counts = store.inbox.counts(account.name, now)
         oldest = counts.oldest_unprocessed_at
+        # An empty backlog needs no forecast, and most ticks find it empty.
+        growth = 0.0
+        if counts.unprocessed:
+            growth = growth_per_min(sum(store.facts.backlog_growth(account.name, now - SPAN).values()), SPAN)
+        quiet = quiet_since(store, account, endpoint, now)
         values |= {
             "unprocessed": counts.unprocessed,
             "dead": counts.dead,
             "oldest_unprocessed_s": int((now - oldest).total_seconds()) if oldest else 0,
-            "received_15m": store.inbox.received_since(account.name, now - timedelta(minutes=15)),
+            "received_15m": store.inbox.received_since(account.name, now - SPAN),
+            "growth_per_min": growth,
+            "drain_s": drain_s(counts.unprocessed, growth),
+            "give_up_s": _give_up_s(store, account, endpoint, gap, now),
+            "quiet_s": None if quiet.quiet is None else int(quiet.quiet.total_seconds()),
+            "activity": quiet.activity,
+            "silent": quiet.silent,
         }
     else:
-        values |= dict.fromkeys(("unprocessed", "dead", "oldest_unprocessed_s", "received_15m"))
+        values |= dict.fromkeys(_OURS)
     return SignalRow(endpoint_labels(account, endpoint), values, now)
+
+
+_OURS = (
+    "unprocessed",
+    "dead",
+    "oldest_unprocessed_s",
+    "received_15m",
+    "growth_per_min",
+    "drain_s",
+    "give_up_s",
+    "quiet_s",
+    "activity",
+    "silent",
+)
+
+
+def quiet_since(
+    store: Store, account: AccountSettings, endpoint: EndpointSettings, now: datetime
+) -> silence.Silence:
+    """Whether nothing reaches an endpoint of ours though the provider shows activity."""
+    arrivals = store.facts.arrivals(account.name, silence.SAMPLE)
+    if not arrivals:
+        return silence.judge(arrivals, None, now)
+    last = arrivals[0]
+    if EVENT_LIST[account.provider] is None:
+        # Payments are events only once they settle, in batches: a rhythm is known after a day of them.
+        paid = store.facts.window(account.name, last + timedelta(minutes=1), now - GRACE).n
+        return silence.judge(arrivals, paid, now, over=silence.DAY)
+    known = window(store, account, endpoint, now)
+    if known is None:
+        return silence.judge(arrivals, None, now)
+    types, since, until = known
+    count, _ = store.facts.count_missing(account.name, types, max(since, last), until)
+    return silence.judge(arrivals, count, now)
+
+
+def _give_up_s(
+    store: Store, account: AccountSettings, endpoint: EndpointSettings, gap: Missing | None, now: datetime
+) -> int | None:
+    """Seconds until the provider stops trying for the next missing event; None when it tries for none."""
+    if gap is None or gap.oldest_at is None:
+        return None
+    tries = deadlines.gives_up(account.provider, account.mode)
+    oldest = gap.oldest_at
+    if tries.ends_at(oldest) <= now:
+        known = window(store, account, endpoint, now)
+        if known is None:
+            return None
+        types, since, until = known
+        after = max(since, now - tries.after + timedelta(seconds=1))
+        _, younger = store.facts.count_missing(account.name, types, after, until)
+        if younger is None:
+            return None
+        oldest = younger
+    return int((tries.ends_at(oldest) - now).total_seconds())

@@ -68,7 +68,33 @@ def _webhooks(values: Values) -> Told:
     if isinstance(missing, int):
         age = f", the oldest {oldest // 60} min old" if isinstance(oldest, int) and missing else ""
         told.append(f"{plural(missing, 'generated event')} {be(missing)} not in our inbox{age}")
-    return told, {"missing", "missing_oldest_s"}
+    quiet, gives_up = values.get("quiet_s"), values.get("give_up_s")
+    if values.get("silent") is True and isinstance(quiet, int):
+        told.append(f"nothing has come for {quiet // 60} min though the provider shows activity")
+    if isinstance(gives_up, int):
+        told.append(
+            f"the provider stops trying for the first of them in about {gives_up // 3600} h (an estimate)"
+        )
+    told += _draining(values)
+    return told, {
+        "missing",
+        "missing_oldest_s",
+        "quiet_s",
+        "activity",
+        "silent",
+        "give_up_s",
+        "growth_per_min",
+        "drain_s",
+    }
+
+
+def _draining(values: Values) -> list[str]:
+    growth, drain = values.get("growth_per_min"), values.get("drain_s")
+    if isinstance(growth, float) and growth > 0:
+        return [f"what is not processed grows by {growth:.1f} events a minute"]
+    if isinstance(drain, int) and drain > 0:
+        return [f"what is not processed is done in about {max(1, drain // 60)} min"]
+    return []
 
 
 def _endpoints(values: Values) -> Told:
@@ -80,7 +106,10 @@ def _endpoints(values: Values) -> Told:
         told.append(f"{plural(missing, 'generated event')} {be(missing)} not in our inbox")
     if values.get("ours") is False:
         told.append("what its application received is unknown to payops")
-    return told, {"disabled", "missing", "ours"}
+    dropped = values.get("types_missing")
+    if isinstance(dropped, int) and dropped:
+        told.append(f"it is not subscribed to {plural(dropped, 'event type')} that payops reads")
+    return told, {"disabled", "missing", "ours", "types_missing"}
 
 
 def _signatures(values: Values) -> Told:

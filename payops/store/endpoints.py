@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from payops.clock import from_epoch, to_epoch
 from payops.domain.events import Endpoint, WebhookEvent
 
+from .events import TypeCount
 from .redaction import redact_name, redact_text
 from .rows import EVENT_COLUMNS, at, epoch, event_from, event_values, truth
 
@@ -75,6 +76,17 @@ class EndpointFacts:
                 (account,),
             ).fetchone()
         return row["n"], at(row["oldest"])
+
+    def undelivered_by_type(self, account: str, since: datetime | None = None) -> list[TypeCount]:
+        """The same by type, those created after `since` alone where it is given."""
+        after = -1 if since is None else to_epoch(since)
+        with self._store.read() as db:
+            rows = db.execute(
+                "SELECT type, COUNT(*) AS n, MIN(created_at) AS oldest FROM undelivered"
+                " WHERE account = ? AND created_at > ? GROUP BY type ORDER BY type",
+                (account, after),
+            ).fetchall()
+        return [TypeCount(row["type"], row["n"], from_epoch(row["oldest"])) for row in rows]
 
     def undelivered_seen_at(self, account: str) -> datetime | None:
         """When undelivered events were last listed; None = never, so their number is unknown."""

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from payops.clock import to_epoch
+from payops.clock import from_epoch, to_epoch
 from payops.domain.events import WebhookEvent
 from payops.domain.money import Money, totals
 
@@ -25,9 +26,146 @@ _MISSING = (
     " AND inbox.event_id = event.event_id)"
 )
 
+_LOOK_BACK = timedelta(hours=6)
+
+
+@dataclass(frozen=True, slots=True)
+class TypeCount:
+    """Events of one type: how many, and the time of the oldest."""
+
+    type: str
+    count: int
+    oldest_at: datetime
+
 
 class EventFacts:
     _store: Store
+
+    def missing_by_type(
+        self, account: str, types: Sequence[str], since: datetime, until: datetime
+    ) -> list[TypeCount]:
+        """`count_missing` by type; `oldest_at` is when the oldest was created."""
+        return self._by_type(
+            f"SELECT type, COUNT(*) AS n, MIN(created_at) AS oldest{_MISSING} GROUP BY type ORDER BY type",
+            _missing_values(account, types, since, until),
+        )
+
+    def waiting_by_type(self, account: str, *, dead: bool = False) -> list[TypeCount]:
+        """What is in the inbox and not processed yet (`dead`: given up); `oldest_at` is when it was received."""
+        states = ("dead",) if dead else ("received", "failed")
+        return self._by_type(
+            "SELECT type, COUNT(*) AS n, MIN(received_at) AS oldest FROM inbox"
+            " WHERE account = ? AND state IN (SELECT value FROM json_each(?)) AND state <> 'processed'"
+            " GROUP BY type ORDER BY type",
+            (account, json.dumps(states)),
+        )
+
+    def backlog_growth(self, account: str, since: datetime) -> dict[str, int]:
+        """Type → by how many more events of it wait now than did at `since`; types without a change are absent.
+
+        What was received more than 6 hours before `since` and was processed after it is not looked for, and a
+        dead letter counts as having left before: the growth is then said too great, never too small.
+        """
+        with self._store.read() as db:
+            came = db.execute(
+                "SELECT type, COUNT(*) AS n FROM inbox WHERE account = ? AND state IN ('received', 'failed')"
+                " AND state <> 'processed' AND received_at > ? GROUP BY type",
+                (account, to_epoch(since)),
+            ).fetchall()
+            went = db.execute(
+                "SELECT type, COUNT(*) AS n FROM inbox WHERE account = ? AND verdict <> 'imported'"
+                " AND received_at > ? AND received_at <= ? AND processed_at > ? GROUP BY type",
+                (account, to_epoch(since - _LOOK_BACK), to_epoch(since), to_epoch(since)),
+            ).fetchall()
+        growth = {row["type"]: int(row["n"]) for row in came}
+        for row in went:
+            growth[row["type"]] = growth.get(row["type"], 0) - row["n"]
+        return {type_: n for type_, n in growth.items() if n}
+
+    def arrivals(self, account: str, limit: int) -> list[datetime]:
+        """When the last few events reached us, newest first; imported history is not among them."""
+        with self._store.read() as db:
+            rows = db.execute(
+                "SELECT received_at FROM inbox WHERE account = ? AND verdict <> 'imported'"
+                " ORDER BY received_at DESC LIMIT ?",
+                (account, limit),
+            ).fetchall()
+        return [from_epoch(row["received_at"]) for row in rows]
+
+    def count_listed(self, account: str, types: Sequence[str], since: datetime, until: datetime) -> int:
+        """Events of these types the provider made in [since, until], in the inbox or not. Not for every tick."""
+        with self._store.read() as db:
+            row = db.execute(
+                "SELECT COUNT(*) AS n FROM provider_events WHERE account = ? AND created_at >= ?"
+                " AND created_at <= ? AND type IN (SELECT value FROM json_each(?))",
+                _missing_values(account, types, since, until),
+            ).fetchone()
+        return int(row["n"])
+
+    def types_received(self, account: str) -> frozenset[str]:
+        """Every event type that ever reached the inbox. Not for every tick."""
+        with self._store.read() as db:
+            rows = db.execute("SELECT DISTINCT type FROM inbox WHERE account = ?", (account,)).fetchall()
+        return frozenset(row["type"] for row in rows)
+
+    def told_after(self, account: str, event_type: str) -> dict[str, tuple[int, timedelta]]:
+        """Payment method → how many of its payments had this event, and the longest it took. Not for every tick."""
+        with self._store.read() as db:
+            rows = db.execute(
+                "SELECT attempts.method, COUNT(*) AS n, MAX(inbox.created_at - attempts.at) AS longest FROM inbox"
+                " JOIN attempts ON attempts.account = inbox.account AND attempts.attempt_id = inbox.object_id"
+                " WHERE inbox.account = ? AND inbox.type = ? AND attempts.method IS NOT NULL"
+                " GROUP BY attempts.method",
+                (account, event_type),
+            ).fetchall()
+        return {row["method"]: (row["n"], timedelta(seconds=max(0, row["longest"]))) for row in rows}
+
+    def named_by(self, account: str, types: Sequence[str], object_ids: Sequence[str]) -> frozenset[str]:
+        """Those objects that an event of these types speaks of, in the inbox or in the provider's list.
+
+        Not for every tick: events are not indexed by their object.
+        """
+        values = (account, json.dumps(list(types)), json.dumps(list(object_ids)))
+        with self._store.read() as db:
+            rows = db.execute(
+                "SELECT object_id FROM inbox WHERE account = ?1 AND type IN (SELECT value FROM json_each(?2))"
+                " AND object_id IN (SELECT value FROM json_each(?3))"
+                " UNION SELECT object_id FROM provider_events WHERE account = ?1"
+                " AND type IN (SELECT value FROM json_each(?2)) AND object_id IN (SELECT value FROM json_each(?3))",
+                values,
+            ).fetchall()
+        return frozenset(row["object_id"] for row in rows)
+
+    def payments_between(
+        self, account: str, status: str, start: datetime, end: datetime
+    ) -> list[tuple[str, datetime, Money | None, str | None]]:
+        """(attempt id, time, amount, method) of the tries in [start, end] that ended so, oldest first.
+
+        A success counts once its money is taken. Not for every tick.
+        """
+        taken = " AND captured = 1" if status == "succeeded" else ""
+        with self._store.read() as db:
+            rows = db.execute(
+                "SELECT attempt_id, at, amount_minor, currency, method FROM attempts"  # noqa: S608
+                f" WHERE account = ? AND status = ? AND at >= ? AND at <= ?{taken} ORDER BY at, attempt_id",
+                (account, status, to_epoch(start), to_epoch(end)),
+            ).fetchall()
+        return [
+            (
+                row["attempt_id"],
+                from_epoch(row["at"]),
+                Money(row["amount_minor"], row["currency"].upper())
+                if row["amount_minor"] is not None and row["currency"]
+                else None,
+                row["method"],
+            )
+            for row in rows
+        ]
+
+    def _by_type(self, query: str, values: tuple[object, ...]) -> list[TypeCount]:
+        with self._store.read() as db:
+            rows = db.execute(query, values).fetchall()
+        return [TypeCount(row["type"], row["n"], from_epoch(row["oldest"])) for row in rows]
 
     def missing_events(
         self, account: str, types: Sequence[str], since: datetime, until: datetime, limit: int = 10_000
