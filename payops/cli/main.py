@@ -36,6 +36,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "poll": ("payops.cli.look", "One pass over the feeds of the accounts."),
     "status": ("payops.cli.look", "The board as text or JSON."),
     "incidents": ("payops.cli.incidents", "List, show, fix, hand over and close incidents."),
+    "webhooks": ("payops.cli.webhooks", "List, show and replay received events; gaps and endpoints."),
     "rules": ("payops.cli.rules", "Check and test rule files."),
     "audit": ("payops.cli.keep", "Verify the audit chain."),
     "store": ("payops.cli.keep", "Check or back up the store."),

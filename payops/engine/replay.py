@@ -64,6 +64,12 @@ class ReplayPlan:
     money: tuple[Money, ...]
     """What the paid purchases among `rows` are worth, per currency."""
 
+    @classmethod
+    def of(cls, rows: Sequence[InboxRow]) -> ReplayPlan:
+        """All of them, in order."""
+        taken = sorted(rows, key=_place)
+        return cls(tuple(taken), (), _worth(taken))
+
     @property
     def oldest_at(self) -> datetime | None:
         return self.rows[0].event.created_at if self.rows else None
@@ -81,7 +87,7 @@ def plan(store: Store, verifiers: Mapping[str, WebhookVerifier], rows: Sequence[
     """
     taken: list[InboxRow] = []
     skipped: list[Skipped] = []
-    for row in sorted(rows, key=lambda row: (row.event.created_at, row.id)):
+    for row in sorted(rows, key=_place):
         why = _why_not(store, verifiers, row)
         if why:
             skipped.append(Skipped(row, why))
@@ -115,8 +121,13 @@ def replay(hands: Hands, request: Request) -> str:
     return _process_again(hands, request)
 
 
-def application(settings: Settings, account: str, name: str) -> tuple[AccountSettings, EndpointSettings]:
-    """The configured endpoint of an application, that its provider can be asked to send to again."""
+def application(
+    settings: Settings, account: str, name: str, rows: Sequence[InboxRow] = ()
+) -> tuple[AccountSettings, EndpointSettings]:
+    """The configured endpoint of an application, that its provider can be asked to send to again.
+
+    Where it cannot, the refusal lists the objects of `rows`: what is to be looked at by hand.
+    """
     owner = settings.account(account)
     known = {endpoint.name: endpoint for endpoint in owner.endpoints}
     if name not in known:
@@ -127,8 +138,15 @@ def application(settings: Settings, account: str, name: str) -> tuple[AccountSet
     if owner.receives(known[name]):
         raise UsageError(f"{name} is payops's own endpoint: replay from the inbox, without --to")
     if not can(owner.provider, "resend_event"):
-        raise NotPossible(CANNOT[owner.provider]["resend_event"])
+        objects = ", ".join(dict.fromkeys(row.event.object_id for row in rows if row.event.object_id))
+        raise NotPossible(
+            CANNOT[owner.provider]["resend_event"] + (f"; the objects are {objects}" if objects else "")
+        )
     return owner, known[name]
+
+
+def _place(row: InboxRow) -> tuple[datetime, int]:
+    return row.event.created_at, row.id
 
 
 def _why_not(store: Store, verifiers: Mapping[str, WebhookVerifier], row: InboxRow) -> str:

@@ -1,0 +1,329 @@
+"""`payops webhooks`: the inbox, what is missing in it, the endpoints, and doing it once more."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import closing
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from payops.clock import iso, utc_now
+from payops.domain.errors import UsageError
+from payops.domain.gaps import amounts
+from payops.text import safe_line
+
+from . import out
+from .common import (
+    Verbs,
+    config_option,
+    json_option,
+    operator_name,
+    operator_option,
+    settings_and_store,
+)
+
+if TYPE_CHECKING:
+    from payops.config import Settings
+    from payops.store import Store
+    from payops.store.inbox import InboxFilter, InboxRow
+
+F = TypeVar("F", bound=Callable[..., Any])
+_FILTERS = (
+    click.option("--account", metavar="NAME", help="Only this account."),
+    click.option("--type", "type_", metavar="PREFIX", help="Only types that begin so: charge., PAYMENT."),
+    click.option("--state", metavar="STATE", help="received, processed, failed or dead."),
+    click.option(
+        "--since", metavar="TIME", help="First received then or later: 2026-01-15T09:00Z, or 2h ago as 2h."
+    ),
+    click.option("--until", metavar="TIME", help="First received then or earlier."),
+    click.option("--object", "object_id", metavar="ID", help="Only events about this object."),
+    click.option(
+        "--text", metavar="TEXT", help="Only with this in the redacted body (of the newest 20,000 events)."
+    ),
+)
+
+
+def filters(command: F) -> F:
+    """The options that choose events."""
+    for option in reversed(_FILTERS):
+        command = option(command)
+    return command
+
+
+@click.group(cls=Verbs)
+def webhooks() -> None:
+    """List, show and replay received events; see gaps and endpoints."""
+
+
+@webhooks.command("list")
+@filters
+@click.option(
+    "--limit", type=click.IntRange(1, 1000), default=50, show_default=True, help="Events on a page."
+)
+@click.option("--before", type=click.IntRange(1), metavar="N", help="The next page: what the last one says.")
+@config_option
+@json_option
+def list_(
+    limit: int, before: int | None, config_path: str | None, as_json: bool, **chosen: str | None
+) -> None:
+    """Received events, newest first, with how many match and what they are worth."""
+    from payops.engine.webhooks import found_document, row_document
+
+    settings, store = settings_and_store(config_path)
+    with closing(store):
+        wanted = _filter(settings, chosen)
+        rows = store.inbox.search(wanted, limit, before)
+        found = store.inbox.found(wanted)
+    following = rows[-1].id if len(rows) == limit else None
+    if as_json:
+        out.document(
+            {
+                "matching": found_document(found),
+                "events": [row_document(row) for row in rows],
+                "before": following,
+            }
+        )
+        return
+    if rows:
+        out.table(("received", "account", "event", "type", "object", "state", "amount"), map(_columns, rows))
+    out.say(f"{found.count:,} events match; paid purchases among them: {amounts(found.money)}")
+    if following is not None and found.count > limit:
+        out.say(f"More with --before {following}")
+
+
+@webhooks.command()
+@click.argument("event_id")
+@click.option("--account", metavar="NAME", help="Which account's, where two have the same id.")
+@config_option
+@json_option
+def show(event_id: str, account: str | None, config_path: str | None, as_json: bool) -> None:
+    """One event whole: redacted body, verdict, sha256 of the raw bytes, deliveries, tries, last error."""
+    import json
+
+    from payops.engine.webhooks import whole_row_document
+
+    settings, store = settings_and_store(config_path)
+    with closing(store):
+        document = whole_row_document(_one(settings, store, event_id, account))
+    if as_json:
+        out.document(document)
+        return
+    body = document.pop("body")
+    for name, value in document.items():
+        out.line(f"{name}: {'unknown' if value is None else value}")
+    out.block("body: not kept" if body is None else f"body: {json.dumps(body, indent=2, ensure_ascii=False)}")
+
+
+@webhooks.command()
+@click.argument("event_ids", nargs=-1, metavar="[EVENT_ID]...")
+@filters
+@click.option("--to", "endpoint", metavar="ENDPOINT", help="An application's endpoint: its provider resends.")
+@click.option("--reason", default="", help="Why; kept in the audit.")
+@click.option("--dry-run", is_flag=True, help="Say what would be replayed; nothing is changed.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@operator_option
+@config_option
+@json_option
+@click.pass_context
+def replay(
+    ctx: click.Context,
+    /,
+    event_ids: tuple[str, ...],
+    endpoint: str | None,
+    reason: str,
+    dry_run: bool,
+    yes: bool,
+    operator: str | None,
+    config_path: str | None,
+    as_json: bool,
+    **chosen: str | None,
+) -> None:
+    """Process events of our inbox once more, oldest first: by id, or all that the options choose.
+
+    One goes first as a canary. Ctrl+C stops after the batch in hand. Exit 1 when an event failed.
+    """
+    from .replaying import Asked, run
+
+    settings, store = settings_and_store(config_path)
+    with closing(store):
+        rows = _chosen(settings, store, event_ids, chosen)
+        asked = Asked(config_path, operator_name(operator), reason.strip(), dry_run, yes, as_json)
+        ctx.exit(run(settings, store, rows, endpoint, asked))
+
+
+@webhooks.command()
+@click.option("--account", metavar="NAME", help="Only this account.")
+@config_option
+@json_option
+def gaps(account: str | None, config_path: str | None, as_json: bool) -> None:
+    """Events the provider lists and our inbox never saw, for each configured endpoint."""
+    from payops.engine.webhooks import gaps as gaps_of
+
+    settings, store = settings_and_store(config_path)
+    now = utc_now()
+    with closing(store):
+        names = [settings.account(account).name] if account else [entry.name for entry in settings.accounts]
+        found = gaps_of(store, settings, names, now)
+    if as_json:
+        out.document({"at": iso(now), "gaps": found})
+        return
+    if not found:
+        out.say("No endpoint is configured.")
+        return
+    out.table(
+        ("account", "endpoint", "missing", "first", "last", "money"),
+        [
+            (
+                gap["account"],
+                gap["endpoint"],
+                _known(gap["missing"]),
+                gap["first_at"] or "",
+                gap["last_at"] or "",
+                _money(gap["money"]),
+            )
+            for gap in found
+        ],
+    )
+    for gap in found:
+        for event_id in gap["ids"] or ():
+            out.line(f"{gap['account']}  {gap['endpoint']}  {event_id}")
+        if gap["unknown"]:
+            out.say(f"{gap['account']} {gap['endpoint']}: unknown: {gap['unknown']}")
+
+
+@webhooks.command()
+@config_option
+@json_option
+def endpoints(config_path: str | None, as_json: bool) -> None:
+    """Every endpoint: whose it is, how the provider has it, what reached us through it."""
+    from payops.engine.webhooks import endpoints as endpoints_of
+
+    settings, store = settings_and_store(config_path)
+    now = utc_now()
+    with closing(store):
+        found = endpoints_of(store, settings, now)
+    if as_json:
+        out.document({"at": iso(now), "endpoints": found})
+        return
+    out.table(
+        ("account", "endpoint", "topology", "url", "id", "status", "mode", "version", "types missing",
+         "last received", "received", "unprocessed", "dead"),
+        [
+            (
+                row["account"],
+                row["endpoint"] or "not configured",
+                row["topology"] or "unknown",
+                row["url"],
+                _known(row["provider_id"]),
+                _known(row["status"]),
+                _known(row["mode"]),
+                _known(row["api_version"]),
+                "unknown" if row["missing_types"] is None else str(len(row["missing_types"])),
+                _known(row["last_received_at"]),
+                _known(row["received"]),
+                _known(row["unprocessed"]),
+                _known(row["dead"]),
+            )
+            for row in found
+        ],
+    )  # fmt: skip
+    for row in found:
+        for name in row["missing_types"] or ():
+            out.say(f"{row['account']} {row['endpoint'] or row['provider_id']}: not subscribed to {name}")
+    for account, why in sorted({(row["account"], row["unknown"]) for row in found if row["unknown"]}):
+        out.say(f"{account}: unknown: {why}")
+
+
+def _chosen(
+    settings: Settings, store: Store, event_ids: tuple[str, ...], chosen: dict[str, str | None]
+) -> list[InboxRow]:
+    from payops.engine.replay import MOST
+
+    if event_ids:
+        others = [name for name, value in chosen.items() if value is not None and name != "account"]
+        if others:
+            raise UsageError("replay: name events, or choose them by options, not both")
+        rows = [_one(settings, store, event_id, chosen["account"]) for event_id in dict.fromkeys(event_ids)]
+    elif any(value is not None for value in chosen.values()):
+        rows = store.inbox.oldest_first(_filter(settings, chosen), MOST + 1)
+    else:
+        raise UsageError("replay: which events? Name their ids, or choose them, for example --state dead")
+    if len(rows) > MOST:
+        raise UsageError(f"replay: more than {MOST:,} events: choose fewer, for example with --since")
+    return rows
+
+
+def _one(settings: Settings, store: Store, event_id: str, account: str | None) -> InboxRow:
+    rows = store.inbox.named(event_id, settings.account(account).name if account else None)
+    if not rows:
+        raise UsageError(f"no event {safe_line(event_id)!r} in the inbox; see `payops webhooks list`")
+    if len(rows) > 1:
+        names = ", ".join(row.account for row in rows)
+        raise UsageError(f"{safe_line(event_id)!r} is an event of {names}: say --account")
+    return rows[0]
+
+
+def _filter(settings: Settings, chosen: dict[str, str | None]) -> InboxFilter:
+    from payops.store.inbox import InboxFilter
+    from payops.store.inbox_search import state_named
+
+    account, state = chosen["account"], chosen["state"]
+    return InboxFilter(
+        account=settings.account(account).name if account else None,
+        type=chosen["type_"],
+        state=state_named(state) if state else None,
+        since=_instant("--since", chosen["since"]),
+        until=_instant("--until", chosen["until"]),
+        object_id=chosen["object_id"],
+        text=chosen["text"],
+    )
+
+
+def _instant(option: str, text: str | None) -> datetime | None:
+    """ISO 8601 (naive = UTC), or a duration before now."""
+    from payops.expressions.durations import parse_duration
+
+    if text is None:
+        return None
+    try:
+        return utc_now() - parse_duration(text)
+    except ValueError:
+        pass
+    try:
+        at = datetime.fromisoformat(text)
+        return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise UsageError(
+            f"{option}: {safe_line(text, limit=60)!r} is no time: write 2026-01-15T09:00:00Z, or 2h for two hours ago"
+        ) from None
+
+
+def _columns(row: InboxRow) -> tuple[str, ...]:
+    event = row.event
+    return (
+        "imported" if row.verdict == "imported" else iso(row.received_at),
+        row.account,
+        event.event_id,
+        event.type,
+        event.object_id or "",
+        row.state,
+        _amount(event.amount_minor, event.currency),
+    )
+
+
+def _amount(minor: int | None, currency: str | None) -> str:
+    from payops.domain.money import Money
+
+    return "" if minor is None or not currency else str(Money(minor, currency.upper()))
+
+
+def _money(money: list[dict[str, Any]] | None) -> str:
+    if money is None:
+        return "unknown"
+    return ", ".join(_amount(each["amount_minor"], each["currency"]) for each in money)
+
+
+def _known(value: object) -> str:
+    return "unknown" if value is None else str(value)
