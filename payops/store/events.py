@@ -92,16 +92,6 @@ class EventFacts:
             ).fetchall()
         return [from_epoch(row["received_at"]) for row in rows]
 
-    def count_listed(self, account: str, types: Sequence[str], since: datetime, until: datetime) -> int:
-        """Events of these types the provider made in [since, until], in the inbox or not. Not for every tick."""
-        with self._store.read() as db:
-            row = db.execute(
-                "SELECT COUNT(*) AS n FROM provider_events WHERE account = ? AND created_at >= ?"
-                " AND created_at <= ? AND type IN (SELECT value FROM json_each(?))",
-                _missing_values(account, types, since, until),
-            ).fetchone()
-        return int(row["n"])
-
     def types_received(self, account: str) -> frozenset[str]:
         """Every event type that ever reached the inbox. Not for every tick."""
         with self._store.read() as db:
@@ -161,6 +151,44 @@ class EventFacts:
             )
             for row in rows
         ]
+
+    def renewals_between(
+        self, account: str, status: str, start: datetime, end: datetime
+    ) -> list[tuple[str, datetime, Money, str]]:
+        """(attempt id, time, amount, customer) of the scheduled charges in [start, end] that ended so, oldest first.
+
+        Only those whose amount and customer are known. Not for every tick.
+        """
+        with self._store.read() as db:
+            rows = db.execute(
+                "SELECT attempt_id, at, amount_minor, currency, customer FROM attempts"
+                " WHERE account = ? AND status = ? AND at >= ? AND at <= ? AND initiated_by = 'renewal'"
+                " AND amount_minor IS NOT NULL AND currency IS NOT NULL AND customer IS NOT NULL"
+                " ORDER BY at, attempt_id",
+                (account, status, to_epoch(start), to_epoch(end)),
+            ).fetchall()
+        return [
+            (
+                row["attempt_id"],
+                from_epoch(row["at"]),
+                Money(row["amount_minor"], row["currency"].upper()),
+                row["customer"],
+            )
+            for row in rows
+        ]
+
+    def told_of(self, account: str, event_type: str) -> dict[str, list[datetime]]:
+        """Object → when the events of this type in the inbox that name it were made. Not for every tick."""
+        with self._store.read() as db:
+            rows = db.execute(
+                "SELECT object_id, created_at FROM inbox WHERE account = ? AND type = ?"
+                " AND object_id IS NOT NULL ORDER BY created_at",
+                (account, event_type),
+            ).fetchall()
+        told: dict[str, list[datetime]] = {}
+        for row in rows:
+            told.setdefault(row["object_id"], []).append(from_epoch(row["created_at"]))
+        return told
 
     def _by_type(self, query: str, values: tuple[object, ...]) -> list[TypeCount]:
         with self._store.read() as db:
