@@ -92,6 +92,16 @@ class EventFacts:
             ).fetchall()
         return [from_epoch(row["received_at"]) for row in rows]
 
+    def count_listed(self, account: str, types: Sequence[str], since: datetime, until: datetime) -> int:
+        """Events of these types the provider made in [since, until], in the inbox or not. Not for every tick."""
+        with self._store.read() as db:
+            row = db.execute(
+                "SELECT COUNT(*) AS n FROM provider_events WHERE account = ? AND created_at >= ?"
+                " AND created_at <= ? AND type IN (SELECT value FROM json_each(?))",
+                _missing_values(account, types, since, until),
+            ).fetchone()
+        return int(row["n"])
+
     def types_received(self, account: str) -> frozenset[str]:
         """Every event type that ever reached the inbox. Not for every tick."""
         with self._store.read() as db:
