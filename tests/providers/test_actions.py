@@ -23,6 +23,11 @@ def the_write(stripe):
     return request
 
 
+def charged(written):
+    """A charge to whoever reads, `written` to whoever writes."""
+    return lambda request: reply(charge(captured=False)) if request.method == "GET" else written
+
+
 # -- endpoints
 
 
@@ -60,12 +65,39 @@ def test_an_endpoint_is_never_changed_to_nothing(stripe, open_account, change):
 
 @pytest.mark.parametrize(("amount", "sent"), [(None, {}), (Money(500, EUR), {"amount": "500"})])
 def test_a_refund_carries_our_reference(stripe, open_account, amount, sent):
-    stripe.answer = made("re_1", object="refund", status="succeeded")
+    stripe.answer = charged(reply({"id": "re_1", "object": "refund", "status": "succeeded"}))
     answer = open_account().refund("ch_1", amount, "inc-1/2", "key-1", NOW)
     request = the_write(stripe)
     assert request.path == "/v1/refunds" and request.headers["idempotency-key"] == "key-1"
     assert request.params == {"charge": "ch_1", "metadata[payops_attempt]": "inc-1/2", **sent}
     assert (answer.object_id, answer.detail) == ("re_1", "re_1 is succeeded")
+
+
+MOVES = {
+    "refund": lambda p, money: p.refund("ch_1", money, "r", "k", NOW),
+    "capture": lambda p, money: p.capture("ch_1", money, "k", NOW),
+}
+
+
+@pytest.mark.parametrize("move", MOVES.values(), ids=MOVES)
+@pytest.mark.parametrize(
+    "money", [Money(500, "USD"), Money(500, "JPY"), Money(0, EUR), Money(-500, EUR)], ids=str
+)
+def test_money_of_another_currency_or_none_is_never_sent(stripe, open_account, move, money):
+    stripe.answer = charged(reply({"id": "re_1", "status": "succeeded"}))
+    with pytest.raises(ProviderError) as caught:
+        move(open_account(), money)
+    assert caught.value.bucket == "invalid_request"
+    assert {each.method for each in stripe.asked} == {"GET"}
+
+
+@pytest.mark.parametrize("move", MOVES.values(), ids=MOVES)
+@pytest.mark.parametrize("fields", [{"currency": None}, {"id": "ch_2"}], ids=str)
+def test_no_money_moves_of_a_charge_that_is_not_told_whole(stripe, open_account, move, fields):
+    stripe.answer = lambda _: reply(charge(**fields))
+    with pytest.raises(ProviderError):
+        move(open_account(), Money(500, EUR))
+    assert {each.method for each in stripe.asked} == {"GET"}
 
 
 def refund(n: int, **fields) -> dict:
@@ -151,7 +183,11 @@ def test_a_try_without_a_charge_is_read_back_by_its_event(stripe, open_account):
 def test_an_object_of_the_other_mode_is_left_alone(stripe, open_account):
     stripe.answer = lambda _: reply(charge(livemode=False))
     provider = open_account()
-    for call in (lambda: provider.attempt("ch_1", NOW), lambda: provider.capture("ch_1", None, "k", NOW)):
+    for call in (
+        lambda: provider.attempt("ch_1", NOW),
+        lambda: provider.capture("ch_1", None, "k", NOW),
+        lambda: provider.refund("ch_1", None, "r", "k", NOW),
+    ):
         with pytest.raises(ProviderError, match="test mode") as caught:
             call()
         assert caught.value.code == "wrong_mode"
@@ -225,6 +261,13 @@ def test_what_a_subscription_owes_is_asked_for_once_through_its_open_invoice(str
 def test_nothing_is_collected_but_what_was_agreed(stripe, open_account, bills):
     stripe.answer = billing(bills)
     with pytest.raises(NotPossible, match=r"no open invoice of 15\.00 EUR"):
+        open_account().collect("sub_1", Money(1500, EUR), "inc-1/1", "key", NOW)
+    assert all(each.method == "GET" for each in stripe.asked)
+
+
+def test_an_invoice_of_the_other_mode_is_never_paid(stripe, open_account):
+    stripe.answer = billing([bill(1, livemode=False)])
+    with pytest.raises(ProviderError, match="test mode"):
         open_account().collect("sub_1", Money(1500, EUR), "inc-1/1", "key", NOW)
     assert all(each.method == "GET" for each in stripe.asked)
 
@@ -325,11 +368,22 @@ WRITES = {
     ids=lambda value: str(value)[:30],
 )  # fmt: skip
 def test_a_write_that_is_not_confirmed_is_never_taken_as_done(stripe, open_account, write, answer, bucket):
-    stripe.answer = lambda _: answer
+    stripe.answer = charged(answer)
     with pytest.raises(ProviderError) as caught:
         write(open_account())
     assert caught.value.bucket == bucket
-    assert len(stripe.asked) == 1, "nothing is sent twice by itself"
+    assert len([each for each in stripe.asked if each.method == "POST"]) == 1, (
+        "nothing is sent twice by itself"
+    )
+
+
+@pytest.mark.parametrize("write", WRITES.values(), ids=WRITES)
+def test_a_key_of_the_other_mode_writes_nothing(stripe, open_account, write):
+    stripe.answer = charged(reply({"id": "x_1", "status": "succeeded"}))
+    with pytest.raises(ProviderError, match="live mode") as caught:
+        write(open_account(mode="test"))
+    assert caught.value.code == "wrong_mode"
+    assert all(each.method == "GET" for each in stripe.asked)
 
 
 @pytest.mark.parametrize("bad", ["", "../x", "in_1/pay", "in_1?x=1", "a b"])

@@ -13,9 +13,9 @@ from payops.domain.events import Endpoint
 from payops.domain.money import Money
 from payops.domain.payments import Attempt, Refund, Subscription
 from payops.providers.port import ActionAnswer
-from payops.text import safe_line
+from payops.text import mask, safe_line
 
-from . import feeds, fields, normalise, payments, wire
+from . import feeds, fields, keys, normalise, payments, wire
 from .session import Reader, Session
 
 REFERENCE = "payops_attempt"
@@ -98,17 +98,19 @@ class Actions:
             params["starting_after"] = listed[-1].id
         raise self._session.error("outage", f"Stripe's list of the refunds of {attempt_id} does not end")
 
-    def refund(self, attempt_id: str, amount: Money | None, reference: str, key: str) -> ActionAnswer:
-        params: dict[str, Any] = {
-            "charge": self._checked(attempt_id),
-            "metadata": {REFERENCE: reference},
-        }
+    def refund(
+        self, attempt_id: str, amount: Money | None, reference: str, key: str, now: datetime
+    ) -> ActionAnswer:
+        charge, _ = self._charge(attempt_id, now)
+        self._fits(amount, charge, attempt_id)
+        params: dict[str, Any] = {"charge": attempt_id, "metadata": {REFERENCE: reference}}
         if amount is not None:
             params["amount"] = amount.amount_minor
         return self._write("/v1/refunds", params, key)
 
     def capture(self, attempt_id: str, amount: Money | None, key: str, now: datetime) -> ActionAnswer:
         charge, _ = self._charge(attempt_id, now)
+        self._fits(amount, charge, attempt_id)
         intent = fields.ref(charge.payment_intent)
         if intent is None:
             path, name = f"/v1/charges/{attempt_id}/capture", "amount"
@@ -136,6 +138,8 @@ class Actions:
             others = ", ".join(str(_asks(each)) for each in bills if _asks(each)) or "none"
             raise NotPossible(f"{subscription_id} has no open invoice of {amount}; open: {others}")
         oldest = min(asked, key=lambda each: (each.created or 0, each.id or ""))
+        self._ours(oldest, subscription_id)
+        self._fits(amount, oldest, subscription_id)
         path = f"/v1/invoices/{self._checked(oldest.id or '')}/pay"
         return self._write(path, {"off_session": True}, key, oldest.id)
 
@@ -156,6 +160,8 @@ class Actions:
     def _charge(self, attempt_id: str, now: datetime) -> tuple[wire.Thing, datetime]:
         path = f"/v1/charges/{self._checked(attempt_id)}"
         charge, answer = self._reader().answered(path, wire.Thing)
+        if charge.id != attempt_id:
+            raise self._odd(attempt_id, "charge")
         self._ours(charge, attempt_id)
         return charge, min(now, answer.at or now)
 
@@ -172,16 +178,42 @@ class Actions:
         """Refuse an object of the other mode: nothing is ever done to it."""
         live = self._session.mode == "live"
         if thing.livemode is not None and thing.livemode != live:
-            other = "live" if thing.livemode else "test"
+            raise self._wrong_mode(object_id, "live" if thing.livemode else "test")
+
+    def _fits(self, amount: Money | None, thing: wire.Thing, object_id: str) -> None:
+        """Refuse an amount that is none, or in another currency: Stripe takes the number and no currency with it."""
+        if amount is None:
+            return
+        if amount.amount_minor <= 0:
+            raise self._session.error("invalid_request", f"{amount} is no amount to move")
+        currency = fields.currency(thing.currency)
+        if currency != amount.currency:
             raise self._session.error(
                 "invalid_request",
-                f"{object_id} is of {other} mode, but account {self._session.account!r} is {self._session.mode}",
-                code="wrong_mode",
+                f"{object_id} is in {currency or 'a currency Stripe does not tell'}, not in {amount.currency}: "
+                f"{amount} was not sent",
+                code="wrong_currency",
             )
+
+    def _writable(self) -> None:
+        """Refuse to write with a key that is, by its prefix or by what it read last, of the other mode."""
+        session = self._session
+        stated = keys.mode_of(session.key(self._slot))
+        if stated not in (None, session.mode):
+            raise self._wrong_mode(f"key {mask(session.key(self._slot))}", stated)
+        self._reader().refuse_known_wrong_mode()
+
+    def _wrong_mode(self, what: str, other: str) -> ProviderError:
+        return self._session.error(
+            "invalid_request",
+            f"{what} is of {other} mode, but account {self._session.account!r} is {self._session.mode}",
+            code="wrong_mode",
+        )
 
     def _write(
         self, path: str, params: Mapping[str, Any], key: str, object_id: str | None = None, detail: str = ""
     ) -> ActionAnswer:
+        self._writable()
         answer = self._session.post(self._slot, path, params, key)
         found = self._session.decode(answer, wire.Thing)
         made = fields.id_(found.id)

@@ -134,7 +134,7 @@ class StripeProvider(Cannot):
     def refund(
         self, attempt_id: str, amount: Money | None, reference: str, idempotency_key: str, now: datetime
     ) -> ActionAnswer:
-        return self._actions().refund(attempt_id, amount, reference, idempotency_key)
+        return self._actions().refund(attempt_id, amount, reference, idempotency_key, now)
 
     def capture(
         self, attempt_id: str, amount: Money | None, idempotency_key: str, now: datetime
