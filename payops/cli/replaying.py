@@ -101,14 +101,16 @@ def _do(store: Store, rows: Sequence[InboxRow], endpoint: str | None, asked: Ask
                 ids = [row.event.event_id for row in part]
                 words = resend_fields(part[0].account, endpoint, ids, asked.reason)
             result = ask(asked.config_path, asked.operator, "replay", None, words, wait=True)
-            done.message = result.message
             if not result.ok:
+                done.message = result.message
                 break
             failed = 0 if endpoint is not None else _failed(store, part)
             done.failed += failed
             done.replayed += len(part) - failed
             done.left -= len(part)
             advance(len(part))
+            if failed:
+                done.message = result.message
             if failed and done.replayed == 0:
                 done.message = f"the canary failed, the rest was not begun: {result.message}"
                 break
@@ -190,7 +192,7 @@ def _tell(document: dict[str, Any], done: _Done, asked: Asked) -> None:
                 "failed": done.failed,
                 "left": done.left,
                 "cancelled": done.cancelled,
-                "message": done.message,
+                "message": done.message or None,
             }
         )
         return

@@ -175,6 +175,7 @@ def test_replay_processes_by_id_and_by_filter_and_keeps_who_and_why(received: Pa
     acting = ("--operator", "ana", "--reason", "the parser was repaired", "--yes", "--json")
     done = document(run("replay", "--object", "ch_2", *acting))
     assert (done["replayed"], done["failed"], done["left"], done["cancelled"]) == (1, 0, 0, False)
+    assert done["message"] is None
     all_ = run("replay", "--account", ACCOUNT, *acting)
     assert (document(all_)["replayed"], "5 of 5 replayed" in all_.stderr) == (5, True)
     assert set(states(received).values()) == {"processed"}

@@ -23,13 +23,14 @@ from payops.engine.board import CommandResult
 from payops.engine.commands import Hands, Request, carry_out
 from payops.engine.outside import real_world
 from payops.engine.replay import BATCH, ReplayPlan, application, batches, fields, plan, resend_fields
-from payops.engine.wiring import open_verifiers
+from payops.engine.wiring import build_engine, open_verifiers
 from payops.providers.port import ActionAnswer
 from payops.receiver.processing import process_inbox
 from payops.remedies import Runner, http_probe
 from payops.signals import read
 from payops.store import Store
 from payops.store.inbox import InboxFilter, InboxRow
+from payops.store.inbox_search import RETAIN_BODIES
 
 ACCOUNT = "stripe-live"
 NOW = datetime(2026, 1, 15, 12, 0, tzinfo=UTC)
@@ -261,6 +262,24 @@ def test_a_viewer_replays_nothing(store: Store, only_stripe: Settings) -> None:
     store.inbox.receive([delivery(1, 1)])
     assert "needed: operator" in do(store, only_stripe, fields(rows(store), "x"), "vic").message
     assert rows(store)[0].state == "received"
+
+
+class NothingToPoll:
+    """The engine's readings, where no account is read."""
+
+    def run(self, now: datetime) -> bool:
+        return True
+
+
+def test_a_tick_of_the_engine_lets_go_of_old_bodies(store: Store, only_stripe: Settings) -> None:
+    store.inbox.receive([delivery(1, 1), delivery(2, 2)])
+    process(store, only_stripe)
+    polls: Any = NothingToPoll()
+    engine = build_engine(store, only_stripe, real_world(only_stripe), {}, polls, None)
+    engine.tick(NOW + RETAIN_BODIES)
+    assert all(row.body for row in rows(store))
+    engine.tick(NOW + RETAIN_BODIES + timedelta(days=1))
+    assert not any(row.body for row in rows(store))
 
 
 class Stripe:
