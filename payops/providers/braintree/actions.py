@@ -48,7 +48,7 @@ def refunds_of(session: Session, slot: int, attempt_id: str) -> tuple[tuple[Refu
 def refund(
     session: Session, slot: int, attempt_id: str, amount: Money | None, reference: str, key: str
 ) -> ActionAnswer:
-    attempt_id = _checked(session, attempt_id)
+    _fits(session, amount, _writable(session, slot, attempt_id), attempt_id)
     options: dict[str, Any] = {"order_id": reference}
     if amount is not None:
         options["amount"] = wire.major(amount.amount_minor, amount.currency)
@@ -75,7 +75,7 @@ def refund(
 
 
 def capture(session: Session, slot: int, attempt_id: str, amount: Money | None, key: str) -> ActionAnswer:
-    attempt_id = _checked(session, attempt_id)
+    _fits(session, amount, _writable(session, slot, attempt_id), attempt_id)
     exact = None if amount is None else wire.major(amount.amount_minor, amount.currency)
 
     def act(more: Mapping[str, str]) -> Callable[[Any], Any]:
@@ -103,9 +103,12 @@ def collect(session: Session, slot: int, subscription_id: str, amount: Money, ke
 
     Without a stated amount Braintree takes the whole balance; without the option the money is only authorized.
     """
+    reader = _writable(session, slot, subscription_id)
+    owed = normalise.subscription(_subscription(reader, subscription_id), session.account)
+    _same_currency(session, amount, owed.currency if owed else None, subscription_id)
     params = {
         "amount": wire.major(amount.amount_minor, amount.currency),
-        "subscription_id": _checked(session, subscription_id),
+        "subscription_id": subscription_id,
         "type": "sale",
         "options": {"submit_for_settlement": True},
     }
@@ -122,11 +125,41 @@ def collect(session: Session, slot: int, subscription_id: str, amount: Money, ke
 
 def use_payment_method(session: Session, slot: int, subscription_id: str, method_id: str) -> ActionAnswer:
     """Setting the same method twice changes nothing: it needs no key, and Braintree takes none here."""
-    subscription_id, method_id = _checked(session, subscription_id), _checked(session, method_id)
+    _writable(session, slot, subscription_id, method_id)
     answer = session.via(slot).write(
         lambda gateway: gateway.subscription.update(subscription_id, {"payment_method_token": method_id})
     )
     return _done(session, answer, "subscription", f"{subscription_id} is paid with {method_id} now")
+
+
+def _writable(session: Session, slot: int, *object_ids: str) -> Reader:
+    """A reader of a credential that did not show to be of the other mode: with that one nothing is written."""
+    for each in object_ids:
+        _checked(session, each)
+    reader = Reader(session, slot)
+    reader.require_known_mode()
+    return reader
+
+
+def _fits(session: Session, amount: Money | None, reader: Reader, attempt_id: str) -> None:
+    """Refuse an amount in another currency than the transaction's, of which Braintree takes the number alone."""
+    sale = _transaction(reader, attempt_id)
+    if sale.get("id") != attempt_id:
+        raise session.error("outage", f"Braintree's answer about {attempt_id} is another transaction")
+    if amount is not None:
+        _same_currency(session, amount, wire.currency(sale.get("currency_iso_code")), attempt_id)
+
+
+def _same_currency(session: Session, amount: Money, currency: str | None, object_id: str) -> None:
+    if amount.amount_minor <= 0:
+        raise session.error("invalid_request", f"{amount} is no amount to move")
+    if currency != amount.currency:
+        raise session.error(
+            "invalid_request",
+            f"{object_id} is in {currency or 'a currency Braintree does not tell'}, not in {amount.currency}: "
+            f"{amount} was not sent",
+            code="wrong_currency",
+        )
 
 
 def _once(

@@ -114,9 +114,10 @@ def test_what_braintree_cannot_is_refused_with_its_reason(open_account):
 
 def test_refund_sends_amount_reference_and_key(braintree, open_account):
     made = sale(9, NOW, type="credit", order__id="payops-1")
+    braintree.transactions = [sale(1, NOW, currency__iso__code="JPY")]
     braintree.routes["POST /transactions/t000001/refund"] = lambda _: xml(transaction(made), 201)
     answer = open_account().refund("t000001", Money(500, "JPY"), "payops-1", "key-1", NOW)
-    (asked,) = braintree.asked
+    asked = braintree.asked[-1]
     assert {each.tag: each.text for each in asked.xml} == {
         "order_id": "payops-1",
         "amount": "500",
@@ -125,10 +126,52 @@ def test_refund_sends_amount_reference_and_key(braintree, open_account):
     assert (answer.object_id, answer.request_ids) == ("t000009", ("req-1",))
 
 
+MOVES = {
+    "refund": lambda p, money: p.refund("t000001", money, "payops-1", "k", NOW),
+    "capture": lambda p, money: p.capture("t000001", money, "k", NOW),
+    "collect": lambda p, money: p.collect("s1", money, "payops-1", "k", NOW),
+}
+
+
+def written(braintree) -> list[str]:
+    """What was asked for that could change something."""
+    reads = ("/client_token", "/transactions/advanced_search", "/transactions/advanced_search_ids")
+    return [each.below for each in braintree.asked if each.method != "GET" and each.below not in reads]
+
+
+@pytest.mark.parametrize("move", MOVES.values(), ids=MOVES)
+@pytest.mark.parametrize(
+    "money", [Money(500, "JPY"), Money(500, "EUR"), Money(0, "USD"), Money(-1, "USD")], ids=str
+)
+def test_money_of_another_currency_or_none_is_never_sent(braintree, open_account, move, money):
+    braintree.transactions = [sale(1, NOW)]
+    braintree.routes["GET /subscriptions/s1"] = past_due()
+    with pytest.raises(ProviderError) as caught:
+        move(open_account(), money)
+    assert caught.value.bucket == "invalid_request" and written(braintree) == []
+
+
+@pytest.mark.parametrize("move", MOVES.values(), ids=MOVES)
+def test_a_credential_of_the_other_mode_moves_nothing(braintree, open_account, move):
+    braintree.transactions = [sale(1, NOW)]
+    braintree.routes["GET /subscriptions/s1"] = past_due()
+    with pytest.raises(ProviderError) as caught:
+        move(open_account(mode="test"), Money(500, "USD"))
+    assert caught.value.code == "wrong_mode" and written(braintree) == []
+
+
+def past_due(status: str = "Past Due"):
+    return lambda _: xml(
+        f"<subscription><id>s1</id><status>{status}</status><created-at>2026-01-01T00:00:00Z</created-at>"
+        f'<transactions type="array">{transaction(sale(4, NOW))}</transactions></subscription>'
+    )
+
+
 def test_a_full_refund_states_no_amount(braintree, open_account):
+    braintree.transactions = [sale(1, NOW)]
     braintree.routes["POST /transactions/t000001/refund"] = lambda _: xml(transaction(sale(9, NOW)), 201)
     open_account().refund("t000001", None, "payops-1", "key-1", NOW)
-    assert braintree.asked[0].xml.find("amount") is None
+    assert braintree.asked[-1].xml.find("amount") is None
 
 
 def keyless(braintree, path: str, answer):
@@ -143,6 +186,8 @@ def test_without_request_keys_a_refund_is_looked_for_in_two_ways_first(braintree
     keyless(braintree, "POST /transactions/t000001/refund", lambda: xml(transaction(sale(9, NOW)), 201))
     assert open_account().refund("t000001", None, "payops-1", "k", NOW).object_id == "t000009"
     assert [each.below for each in braintree.asked] == [
+        "/client_token",
+        "/transactions/t000001",
         "/transactions/t000001/refund",
         "/transactions/advanced_search_ids",
         "/transactions/t000001",
@@ -179,9 +224,10 @@ def test_an_attempt_read_back_sums_its_refunds_that_did_not_fail(braintree, open
 
 
 def test_collect_states_the_amount_and_submits_for_settlement(braintree, open_account):
+    braintree.routes["GET /subscriptions/s1"] = past_due()
     braintree.routes["POST /transactions"] = lambda _: xml(transaction(sale(5, NOW)), 201)
     answer = open_account().collect("s1", Money(999, "USD"), "payops-1", "key-1", NOW)
-    asked = braintree.asked[0].xml
+    asked = braintree.asked[-1].xml
     assert (asked.findtext("amount"), asked.findtext("subscription_id")) == ("9.99", "s1")
     assert asked.findtext("options/submit_for_settlement") == "true"
     assert asked.findtext("api_request_key") == "key-1" and answer.object_id == "t000005"
@@ -189,9 +235,7 @@ def test_collect_states_the_amount_and_submits_for_settlement(braintree, open_ac
 
 def test_without_request_keys_nothing_is_collected_of_what_is_not_past_due(braintree, open_account):
     keyless(braintree, "POST /transactions", lambda: pytest.fail("charged twice"))
-    braintree.routes["GET /subscriptions/s1"] = lambda _: xml(
-        "<subscription><id>s1</id><status>Active</status><created-at>2026-01-01T00:00:00Z</created-at></subscription>"
-    )
+    braintree.routes["GET /subscriptions/s1"] = past_due("Active")
     with pytest.raises(ProviderError, match="owes nothing"):
         open_account().collect("s1", Money(999, "USD"), "payops-1", "key-1", NOW)
 
@@ -207,4 +251,4 @@ def test_a_payment_method_is_set_on_the_subscription(braintree, open_account):
         "<subscription><id>s1</id><status>Active</status><transactions type='array'/></subscription>"
     )
     answer = open_account().use_payment_method("s1", "card1", "k", NOW)
-    assert answer.object_id == "s1" and braintree.asked[0].xml.findtext("payment_method_token") == "card1"
+    assert answer.object_id == "s1" and braintree.asked[-1].xml.findtext("payment_method_token") == "card1"

@@ -153,6 +153,7 @@ def test_validation_errors_are_invalid_requests_with_their_code(braintree, open_
 def test_trouble_with_a_request_key_is_no_definite_rejection_unless_it_is(
     braintree, open_account, code, bucket
 ):
+    braintree.transactions = [sale(1, NOW)]
     braintree.routes["POST /transactions/t000001/refund"] = lambda _: invalid(code)
     with pytest.raises(ProviderError) as found:
         open_account().refund("t000001", None, "payops-1", "key", NOW)
@@ -175,6 +176,10 @@ def test_trouble_with_a_request_key_is_no_definite_rejection_unless_it_is(
 )
 def test_a_declined_payment_is_the_cards_and_has_its_code(braintree, open_account, fields, code):
     extra = f"<transaction><id>t9</id><amount>1.00</amount>{fields}</transaction>"
+    braintree.routes["GET /subscriptions/s1"] = lambda _: xml(
+        "<subscription><id>s1</id><status>Past Due</status><created-at>2026-01-01T00:00:00Z</created-at>"
+        "<currency-iso-code>USD</currency-iso-code></subscription>"
+    )
     braintree.routes["POST /transactions"] = lambda _: invalid(message="Declined", extra=extra)
     with pytest.raises(ProviderError) as found:
         open_account().collect("s1", Money(100, "USD"), "payops-1", "key", NOW)
@@ -190,6 +195,7 @@ def test_a_declined_payment_is_the_cards_and_has_its_code(braintree, open_accoun
     ],
 )
 def test_a_write_answered_in_an_odd_form_is_not_taken_for_done(braintree, open_account, body):
+    braintree.transactions = [sale(1, NOW)]
     braintree.routes["POST /transactions/t000001/refund"] = lambda _: xml(body, 422 if "api" in body else 201)
     with pytest.raises(ProviderError) as found:
         open_account().refund("t000001", None, "payops-1", "key", NOW)
