@@ -19,7 +19,7 @@ from payops.domain.payments import Attempt, Refund, Subscription
 from payops.providers.port import ActionAnswer
 
 from . import agreements, amounts, feeds, listing, payments, windows, wire
-from .fields import time
+from .fields import mode_of, time
 from .session import Reader
 
 if TYPE_CHECKING:
@@ -102,6 +102,7 @@ class Actions:
         if amount is not None:
             body["amount"] = self._written(amount)
         thing, is_capture = self._payment(attempt_id)
+        self._fits(amount, thing, attempt_id)
         capture_id = attempt_id if is_capture else self._one_capture(thing, attempt_id)
         answer = self._post(f"{_CAPTURES}/{session.checked(capture_id)}/refund", body, key)
         made = session.decode(answer, wire.Thing)
@@ -112,7 +113,9 @@ class Actions:
         body: dict[str, object] = {"final_capture": True}
         if amount is not None:
             body["amount"] = self._written(amount)
-        answer = self._post(f"{_AUTHORIZATIONS}/{session.checked(attempt_id)}/capture", body, key)
+        path = f"{_AUTHORIZATIONS}/{session.checked(attempt_id)}"
+        self._fits(amount, self._reader.one(path, wire.Thing), attempt_id)
+        answer = self._post(f"{path}/capture", body, key)
         made = session.decode(answer, wire.Thing)
         if (made.status or "").upper() in ("DECLINED", "FAILED"):
             # A 201 that is a refusal: the capture exists, and is final.
@@ -127,8 +130,12 @@ class Actions:
             "capture_type": "OUTSTANDING_BALANCE",
             "amount": self._written(amount),
         }
-        path = f"{feeds.SUBSCRIPTIONS}/{self._session.checked(subscription_id)}/capture"
-        answer = self._post(path, body, key)
+        path = f"{feeds.SUBSCRIPTIONS}/{self._session.checked(subscription_id)}"
+        agreement = self._reader.one(path, wire.Thing)
+        self._ours(agreement, subscription_id)
+        owing = agreements.as_subscription(agreement, self._session.account, self._reader.seen_at)
+        self._same_currency(amount, owing.currency if owing else None, subscription_id)
+        answer = self._post(f"{path}/capture", body, key)
         made = self._session.decode(answer, wire.Thing) if answer.body else wire.Thing()
         return _done(answer, f"what {subscription_id} owes is {made.status or 'asked for'}", made.id)
 
@@ -203,6 +210,34 @@ class Actions:
         account, now = self._session.account, self._reader.seen_at
         read = ((payments.as_refund(each, account, time(each.update_time) or now), each) for each in found)
         return tuple((refund, payments.reference_of(each)) for refund, each in read if refund is not None)
+
+    def _ours(self, thing: wire.Thing, object_id: str) -> None:
+        """Refuse what is another object than was asked for, or of the other mode: nothing is ever done to it."""
+        session = self._session
+        if thing.id != object_id:
+            raise session.error("outage", f"PayPal's answer about {object_id} is another object")
+        mode = mode_of(thing.links)
+        if mode not in (None, session.mode):
+            raise session.error(
+                "invalid_request",
+                f"{object_id} is of {mode} mode, but account {session.account!r} is {session.mode}",
+                code="wrong_mode",
+            )
+
+    def _fits(self, amount: Money | None, thing: wire.Thing, object_id: str) -> None:
+        self._ours(thing, object_id)
+        if amount is not None:
+            self._same_currency(amount, amounts.read(thing.amount)[1], object_id)
+
+    def _same_currency(self, amount: Money, currency: str | None, object_id: str) -> None:
+        """PayPal may convert what is given back in another currency than was taken: nobody approved that sum."""
+        if currency != amount.currency:
+            raise self._session.error(
+                "invalid_request",
+                f"{object_id} is in {currency or 'a currency PayPal does not tell'}, not in {amount.currency}: "
+                f"{amount} was not sent",
+                code="wrong_currency",
+            )
 
     def _written(self, amount: Money) -> dict[str, str]:
         try:

@@ -80,6 +80,55 @@ def test_what_paypal_could_not_take_is_never_sent(paypal, opened, amount, refere
     assert paypal.asked == []
 
 
+def agreement(currency: str = "EUR", **over) -> dict:
+    owed = {"outstanding_balance": {"currency_code": currency, "value": "5.00"}}
+    made = {"id": "I-1", "status": "ACTIVE", "create_time": iso(NOW), "update_time": iso(NOW)}
+    return {**made, "billing_info": owed, **over}
+
+
+MOVES = {
+    "refund": lambda p, money: p.refund("CAP1", money, "payops-1", "k", NOW),
+    "capture": lambda p, money: p.capture("AUTH1", money, "k", NOW),
+    "collect": lambda p, money: p.collect("I-1", money, "payops-1", "k", NOW),
+}
+
+
+def things(**over) -> dict:
+    return {
+        "GET /v2/payments/captures/CAP1": reply(capture(1, NOW, **over)),
+        "GET /v2/payments/authorizations/AUTH1": reply({**authorization(), **over}),
+        "GET /v1/billing/subscriptions/I-1": reply(agreement(**over)),
+    }
+
+
+def written(paypal) -> list[str]:
+    return [each.path for each in paypal.asked if each.method != "GET" and "oauth2" not in each.path]
+
+
+@pytest.mark.parametrize("move", MOVES.values(), ids=MOVES)
+@pytest.mark.parametrize(
+    "money", [Money(500, "USD"), Money(500, "JPY"), Money(0, "EUR"), Money(-1, "EUR")], ids=str
+)
+def test_money_of_another_currency_or_none_is_never_sent(paypal, opened, move, money) -> None:
+    paypal.answer = by_path(things())
+    with pytest.raises(ProviderError) as caught:
+        move(opened(), money)
+    assert caught.value.bucket == "invalid_request" and written(paypal) == []
+
+
+@pytest.mark.parametrize("move", MOVES.values(), ids=MOVES)
+@pytest.mark.parametrize(
+    "over",
+    [{"links": [{"href": "https://api.sandbox.paypal.com/v2/x", "rel": "self"}]}, {"id": "OTHER"}],
+    ids=["other mode", "other object"],
+)
+def test_no_money_moves_of_an_object_that_is_not_ours(paypal, opened, move, over) -> None:
+    paypal.answer = by_path(things(**over))
+    with pytest.raises(ProviderError):
+        move(opened(), Money(500, "EUR"))
+    assert written(paypal) == []
+
+
 def test_refunds_of_a_capture_are_read_from_its_order(paypal, opened) -> None:
     units = [
         {
@@ -159,7 +208,7 @@ def test_an_authorization_is_read_and_captured_by_its_own_id(paypal, opened) -> 
 
 def test_a_201_that_is_a_decline_is_a_refusal(paypal, opened) -> None:
     declined = reply(capture(5, NOW, status="DECLINED"), 201)
-    paypal.answer = by_path({"POST /v2/payments/authorizations/AUTH1/capture": declined})
+    paypal.answer = by_path({**things(), "POST /v2/payments/authorizations/AUTH1/capture": declined})
     with pytest.raises(ProviderError) as caught:
         opened().capture("AUTH1", None, "key-2", NOW)
     assert caught.value.bucket == "card"
@@ -185,7 +234,7 @@ def test_what_was_taken_of_an_authorization_is_refunded_by_its_capture(paypal, o
 
 
 def test_what_a_subscription_owes_is_asked_for_once_by_its_key(paypal, opened) -> None:
-    paypal.answer = by_path({"POST /v1/billing/subscriptions/I-1/capture": reply(b"", 202)})
+    paypal.answer = by_path({**things(), "POST /v1/billing/subscriptions/I-1/capture": reply(b"", 202)})
     answer = opened().collect("I-1", Money(500, "EUR"), "payops-1", "key-3", NOW)
     assert answer.request_ids == ("dbg1",)
     assert paypal.asked[-1].headers["paypal-request-id"] == "key-3"
