@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 
 import pytest
 
@@ -169,6 +170,47 @@ def test_without_an_order_refunds_are_found_in_the_events_about_them(paypal, ope
     paypal.answer = answer
     (found,) = opened().refunds_of("CAP1", NOW)
     assert (found[0].refund_id, found[1]) == ("REF1", "payops-1")
+
+
+def test_a_sum_of_refunds_is_never_told_with_one_left_out(paypal, opened) -> None:
+    part = capture(1, NOW, status="PARTIALLY_REFUNDED")
+    order = {
+        "id": "ORD1",
+        "purchase_units": [
+            {
+                "payments": {
+                    "captures": [part],
+                    "refunds": [refund(1, "CAP1"), refund(2, "CAP1", amount={"value": "x"})],
+                }
+            }
+        ],
+    }
+    paypal.answer = by_path(
+        {"GET /v2/payments/captures/CAP1": reply(part), "GET /v2/checkout/orders/ORD1": reply(order)}
+    )
+    for read in (lambda p: p.refunds_of("CAP1", NOW), lambda p: p.attempt("CAP1", NOW)):
+        with pytest.raises(ProviderError, match="no refund"):
+            read(opened())
+
+
+def test_events_about_refunds_that_do_not_end_are_no_answer(paypal, opened) -> None:
+    lonely = reply(capture(1, NOW, supplementary_data=None))
+    rows = [event(n, NOW, "PAYMENT.CAPTURE.REFUNDED", refund(n, "CAP9")) for n in range(300 * 25)]
+    events = listing(rows)
+    paypal.answer = lambda request: lonely if request.path.endswith("/CAP1") else events(request)
+    with pytest.raises(ProviderError, match="does not end"):
+        opened().refunds_of("CAP1", NOW)
+
+
+@pytest.mark.parametrize("status", ["PARTIALLY_REFUNDED", "REFUNDED"])
+def test_refunds_older_than_the_events_are_not_summed(paypal, opened, status) -> None:
+    old = capture(1, NOW - timedelta(days=40), supplementary_data=None, status=status)
+    events = listing([event(1, NOW, "PAYMENT.CAPTURE.REFUNDED", refund(1, "CAP1"))])
+    paypal.answer = lambda request: reply(old) if request.path.endswith("/CAP1") else events(request)
+    with pytest.raises(ProviderError, match="30 days"):
+        opened().refunds_of("CAP1", NOW)
+    told = opened().attempt("CAP1", NOW).amount_refunded_minor
+    assert told == (None if status == "PARTIALLY_REFUNDED" else 1999)
 
 
 def test_an_attempt_that_is_refunded_in_part_says_how_much(paypal, opened) -> None:
