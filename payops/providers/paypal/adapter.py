@@ -11,7 +11,7 @@ from payops.domain.events import ApiCall, CredentialProof, Endpoint, FeedPage
 from payops.domain.money import Money
 from payops.domain.payments import Attempt, Provider, Refund, Subscription
 from payops.providers.cannot import Cannot
-from payops.providers.port import ActionAnswer, FeedSpec, Patience
+from payops.providers.port import APPLICATION, ActionAnswer, FeedSpec, Patience
 
 from . import feeds, listing, proving, reporting, second_opinion, undelivered, windows
 from .actions import Actions
@@ -61,6 +61,10 @@ class PayPalProvider(Cannot):
         return proving.prove(self._session, slot, now)
 
     def use_slot(self, slot: int) -> None:
+        if slot == APPLICATION:
+            raise UsageError(
+                f"account {self.account!r}: the application's credential is no stored credential of ours"
+            )
         self._session.client(slot)
         self._slot = slot
 

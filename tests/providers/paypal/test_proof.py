@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from payops.domain.errors import ProviderError
+from payops.domain.errors import ProviderError, UsageError
 from payops.providers.paypal.proving import NEEDED
 from payops.providers.port import APPLICATION
 
@@ -25,6 +25,7 @@ def test_the_sandboxs_shared_app_id_proves_test_mode(paypal, opened) -> None:
     paypal.token = lambda n: token(n, app_id="APP-80W284485P519543T")
     proof = opened().prove(0, NOW)
     assert (proof.ok, proof.mode) == (True, "test")
+    assert proof.identity is None, "every sandbox account shows it"
     assert "APP-80W284485P519543T" in proof.evidence
 
 
@@ -90,3 +91,8 @@ def test_an_outage_proves_nothing(paypal, opened) -> None:
     with pytest.raises(ProviderError) as caught:
         opened().prove(0, NOW)
     assert caught.value.bucket == "outage"
+
+
+def test_the_application_s_credential_is_never_called_with(opened) -> None:
+    with pytest.raises(UsageError, match="no stored credential of ours"):
+        opened().use_slot(APPLICATION)
