@@ -22,6 +22,8 @@ from .places import place, slot_in
 from .results import Applied, Checked, Context, Ended, Result, Unknown
 
 SWITCH = "switch"
+UNRESTRICTED = "sk_"
+"""How a Stripe key begins that may do everything; Stripe does not tell what a restricted one may."""
 FIELDS: Mapping[Provider, tuple[str, ...]] = {
     "stripe": ("api_key",),
     "braintree": ("public_key", "private_key", "merchant_id"),
@@ -107,7 +109,7 @@ class SwitchCredential:
     def check(self, context: Context, plan: Plan, journal: Journal) -> Checked:
         proof = context.provider.prove(slot_in(plan, "to"), context.now)
         context.store.facts.save_proof(proof)
-        fault = _fault(proof, context, None)
+        fault = _fault(proof, context, known_identity(context))
         if fault is not None:
             return Checked(False, fault)
         return Checked(True, f"{proof.hint} {_proved(proof)}")
@@ -157,6 +159,8 @@ def _try(
         return "it holds no whole credential to monitor with", None
     if secret == in_use:
         return f"it is the same key as the one in use ({mask(secret[0])})", None
+    if secret[0].startswith(UNRESTRICTED) and not (in_use and in_use[0].startswith(UNRESTRICTED)):
+        return f"{mask(secret[0])} is unrestricted: it may do more than the one in use", None
     try:
         proof = context.provider.prove(slot, context.now)
     except PayopsError as error:
@@ -178,7 +182,12 @@ def _fault(proof: CredentialProof, context: Context, identity: str | None) -> st
         return f"{proof.hint} does not prove a mode"
     if proof.mode != context.account.mode:
         return f"{proof.hint} is a {proof.mode} credential, the account is {context.account.mode}"
-    if identity is not None and proof.identity != identity:
+    if identity is None:
+        return (
+            f"{proof.hint} proves {proof.identity or 'no account'}, but the configured credential never proved whose "
+            "account this is: compare them at the provider"
+        )
+    if proof.identity != identity:
         return (
             f"{proof.hint} belongs to {proof.identity or 'an account that is not named'}, not to {identity}"
         )

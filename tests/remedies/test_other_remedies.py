@@ -103,6 +103,35 @@ def test_credential_that_does_not_prove_both_is_never_used(revoked, changes, rea
     assert revoked.stripe.slot == 0
 
 
+def test_credential_is_never_taken_over_to_while_nobody_proved_whose_account_it_is(world):
+    rejected = proof(0, ok=False, error="auth", code="api_key_expired", identity=None, mode=None)
+    world.stripe.proofs = {0: rejected, 1: proof(1, identity="acct_of_another")}
+    world.store.facts.save_proof(world.stripe.prove(0, world.now))
+    world.open("credentials-rejected")
+    world.tick()
+    assert world.over()
+    assert "never proved whose account this is" in world.incident.l1_reason
+    assert world.store.facts.active_slot("stripe-live") == 0 and world.stripe.slot == 0
+
+
+def test_unrestricted_key_never_takes_over_from_a_restricted_one(revoked):
+    revoked.secrets["env:KEY_2"] = "sk_live_second0000002"
+    revoked.open("credentials-rejected")
+    revoked.tick()
+    assert revoked.over()
+    assert "is unrestricted: it may do more" in revoked.incident.l1_reason
+    assert revoked.store.facts.active_slot("stripe-live") == 0
+
+
+def test_switch_is_not_verified_by_a_proof_of_another_account(revoked):
+    revoked.open("credentials-rejected")
+    revoked.tick()
+    assert revoked.store.facts.active_slot("stripe-live") == 1
+    revoked.stripe.proofs[1] = proof(1, identity="acct_2")
+    revoked.run(revoked.ended)
+    assert not revoked.attempts[0].verified
+
+
 def test_same_key_stored_twice_is_no_fallback(revoked):
     revoked.secrets["env:KEY_2"] = revoked.secrets["env:KEY"]
     revoked.open("credentials-rejected")
