@@ -42,6 +42,10 @@ class NoAnswer(Exception):
     """Why nothing came back, in a few words."""
 
 
+class _NotTaken(ValueError):
+    """What is not sent, or not read to its end; the text is ours."""
+
+
 @dataclass(frozen=True, slots=True)
 class WebAnswer:
     """What came back, whatever its status. Header names compare without case."""
@@ -101,7 +105,9 @@ class Web:
             status, told, body = self._ask(method, url, headers, data, verify, began + connect_s + read_s)
         except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:
             self._count(ApiCall(resource, self._taken_ms({}, began), "network"))
-            raise NoAnswer(_reason(error, connect_s, read_s)) from error
+            # A library's own words about a value it does not take quote it: a header with a secret among them.
+            quotes = isinstance(error, ValueError) and not isinstance(error, _NotTaken)
+            raise NoAnswer(_reason(error, connect_s, read_s)) from (None if quotes else error)
         taken_ms = self._taken_ms(told, began)
         if self._patience.stated and taken_ms > 1000 * ANSWER_S:
             self._count(ApiCall(resource, round(1000 * ANSWER_S), "network"))
@@ -229,7 +235,7 @@ class _Host:
 def _split(url: str, verify: bool | str) -> tuple[_Host, str]:
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ValueError("not the address of a provider")
+        raise _NotTaken("not the address of a provider")
     target = parts.path or "/"
     if parts.query:
         target += f"?{parts.query}"
@@ -275,7 +281,7 @@ def _read(response: urllib3.BaseHTTPResponse, deadline: float) -> bytes:
         parts.append(part)
         size += len(part)
         if size > MAX_BODY:
-            raise ValueError(f"the answer is larger than {MAX_BODY >> 20} MiB")
+            raise _NotTaken(f"the answer is larger than {MAX_BODY >> 20} MiB")
         if monotonic_s() > deadline:
             raise TimeoutError("the answer trickles")
     return b"".join(parts)
@@ -295,7 +301,7 @@ def _reason(error: Exception, connect_s: float, read_s: float) -> str:
         return f"no complete answer within {read_s:g} s"
     if isinstance(error, urllib3.exceptions.ProxyError):
         return "the proxy that the environment names does not let it through"
-    if isinstance(error, ValueError) and not isinstance(error, urllib3.exceptions.HTTPError):
+    if isinstance(error, _NotTaken):
         return str(error)
     if isinstance(error, urllib3.exceptions.ProtocolError | ConnectionError):
         return "the connection broke off"

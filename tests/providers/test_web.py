@@ -9,6 +9,7 @@ import socket
 import ssl
 import threading
 import time
+import traceback
 from datetime import UTC, datetime
 from ipaddress import ip_address
 
@@ -55,6 +56,14 @@ def test_an_answer_comes_whole_and_is_counted(stripe, open_web):
     (call,) = way.drain()
     assert (call.resource, call.bucket, call.http_status) == ("things", None, 200)
     assert way.drain() == (), "a call is told once"
+
+
+def test_a_header_that_cannot_be_sent_is_never_quoted(stripe, open_web):
+    secret = "".join(("s3", "cret"))
+    with pytest.raises(NoAnswer) as caught:
+        open_web().send("things", "GET", stripe.url, headers={"Authorization": f"Bearer {secret}\nX: y"})
+    assert secret not in "".join(traceback.format_exception(caught.value))
+    assert stripe.asked == []
 
 
 @pytest.mark.parametrize(
