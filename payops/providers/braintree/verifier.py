@@ -31,6 +31,7 @@ _PAYLOAD = re.compile(r"[A-Za-z0-9+/=\n]+")
 _SIGNATURE = re.compile(r"[0-9a-f]{40}")
 _CHALLENGE = re.compile(r"[0-9a-f]{20,32}")
 _MOST_PAIRS = 16
+_MOST_UNSIGNED = 64 * 1024
 
 
 class BraintreeVerifier:
@@ -92,12 +93,16 @@ class BraintreeVerifier:
 
     def _foreign(self, payload: str) -> NotVerified:
         """Signed with key pairs that are not ours. Whose, the payload only claims: good for a hint, not for trust."""
-        claimed = (_decode(payload) or {}).get("source_merchant_id")
+        # Anybody may send it, and it is judged on the event loop: only what is as short as Braintree's is read.
+        told = _decode(payload) if len(payload) <= _MOST_UNSIGNED else None
+        claimed = (told or {}).get("source_merchant_id")
         if claimed == self._keys.merchant_id:
             return NotVerified(
                 "signed with another key pair of what claims to be our merchant: was the API key replaced?",
                 "signature",
             )
+        if not isinstance(claimed, str):
+            return NotVerified("signed with none of our keys, and it does not say for whom", "signature")
         return NotVerified("signed for another merchant or environment: none of its keys is ours", "mode")
 
 

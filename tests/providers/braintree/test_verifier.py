@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from payops.clock import iso
 from payops.domain.errors import UsageError
 from payops.providers import open_verifier
-from payops.providers.braintree import sdk
+from payops.providers.braintree import sdk, wire
 from payops.providers.braintree.verifier import BraintreeVerifier, notification_id
 from payops.providers.port import NotVerified, Verified
 
@@ -273,3 +273,24 @@ def test_a_credential_without_its_pair_verifies_nothing():
 @hypothesis_settings(max_examples=100, deadline=None)
 def test_no_stored_body_raises(stored):
     verifier().facts({"id": "bt_1", "kind": "check", "timestamp": iso(NOW), "subject": stored})
+
+
+def test_what_is_not_signed_for_us_is_not_parsed_at_any_length(monkeypatch):
+    """It comes from anybody and is judged on the event loop: 700 KiB of small elements take a third of a second."""
+    parsed = []
+    parse = wire.parse
+    monkeypatch.setattr(wire, "parse", lambda text: parsed.append(len(text)) or parse(text))
+    foreign = f"nobody|{'0' * 40}"
+    verdict = verifier().verify(body(payload("<a/>" * 150_000), foreign), {}, NOW)
+    assert isinstance(verdict, NotVerified) and verdict.kind == "signature"
+    assert parsed == []
+    assert isinstance(verifier().verify(body(SETTLED, foreign), {}, NOW), NotVerified)
+    assert len(parsed) == 1
+
+
+@pytest.mark.parametrize(
+    "text", ["aGVsbG8=", payload("<a/>", source=None), payload("<a/>" * 90_000)], ids=len
+)
+def test_what_names_no_merchant_is_no_evidence_of_another_mode(text):
+    verdict = verifier().verify(body(text, f"nobody|{'0' * 40}"), {}, NOW)
+    assert isinstance(verdict, NotVerified) and verdict.kind == "signature"
