@@ -81,6 +81,8 @@ class EngineHost:
         self._providers: Mapping[str, Provider] = {}
         self._pool: ProviderPool | None = None
         self._slots: dict[str, int] = {}
+        self._calling: dict[str, int] = {}
+        """The credential of each account this process was last seen to call with."""
 
     def start(self) -> None:
         """Open adapters and the receiver and begin to tick; raises what a user must put right."""
@@ -193,6 +195,7 @@ class EngineHost:
         if self._listening is not None:
             self._listening.keep()
         self._hold_lease(now)
+        self._follow_slots()
         if self._lease is None:
             return read(self.store, self.settings, now)
         with self.store.fenced(self._lease):
@@ -237,11 +240,20 @@ class EngineHost:
             self.store.commands.finish(command.id, result.ok, result.message, now)
 
     def _follow_slots(self) -> None:
-        """After a credential was switched, or a webhook secret promoted, webhooks are verified with it."""
+        """After a credential was switched, or a webhook secret promoted, it is the one in use here.
+
+        Without the lease, too: another process may have done it, and this one may be the one that receives, or the
+        next to act.
+        """
+        for account in self.settings.accounts:
+            slot = self.store.facts.active_slot(account.name)
+            if slot < account.slots and slot != self._calling.get(account.name):
+                self._providers[account.name].use_slot(slot)
+                self._calling[account.name] = slot
         slots = webhook_slots(self.settings, self.store)
         if slots != self._slots:
-            self._slots = slots
             self._verifiers.update(open_verifiers(self.settings, self._outside, self.store))
+            self._slots = slots
 
     def _build(self, signals: SignalSet, now: datetime, trouble: str) -> Board:
         return build(

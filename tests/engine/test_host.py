@@ -141,3 +141,48 @@ def test_a_command_left_running_by_a_failure_is_refused_not_left_for_ever(
     assert [command.id for command in store.commands.take(now, lease.token)] == [number]
     assert store.commands.take(now, lease.token) == []
     assert store.commands.result(number).state == "refused"
+
+
+def test_a_process_without_the_lease_follows_what_another_one_switched(tmp_path: Path, silence: int) -> None:
+    """It may be the one that receives, or the next to act: with a withdrawn credential it would do both."""
+    account = {
+        "name": "stripe-live",
+        "provider": "stripe",
+        "mode": "live",
+        "api_key": "env:KEY",
+        "webhook_secrets": ["env:HOOK"],
+        "fallback_credentials": [{"api_key": "env:KEY_2", "webhook_secrets": ["env:HOOK_2"]}],
+        "api_base": f"http://127.0.0.1:{silence}",
+    }
+    document = {"schema": config.SCHEMA, "store": "payops.db", "receiver": {"port": 0}, "accounts": [account]}
+    settings = config.parse(document, base=tmp_path, source="test")
+    store = Store.open(settings.store_path, now=utc_now())
+    assert store.leases.acquire("engine", "another process", utc_now(), 280) is not None
+    host = EngineHost(store, settings, Outside(lambda reference: f"rk_live_{reference[4:]:x<24}"))
+    boards: list[Board] = []
+    changed = threading.Condition()
+
+    def listen(board: Board) -> None:
+        with changed:
+            boards.append(board)
+            changed.notify_all()
+
+    def look() -> None:
+        with changed:
+            seen = len(boards)
+            host.wake()
+            assert changed.wait_for(lambda: len(boards) >= seen + 2, 30)
+
+    host.subscribe(listen)
+    host.start()
+    try:
+        look()
+        provider, verifier = host._providers["stripe-live"], host._verifiers["stripe-live"]
+        assert not boards[-1].engine.mine and provider._slot == 0  # type: ignore[attr-defined]
+        store.facts.set_active_slot("stripe-live", 1, utc_now())
+        look()
+        assert provider._slot == 1  # type: ignore[attr-defined]
+        assert host._verifiers["stripe-live"] is not verifier
+    finally:
+        host.stop()
+        store.close()
