@@ -73,6 +73,14 @@ def test_a_refund_carries_our_reference(stripe, open_account, amount, sent):
     assert (answer.object_id, answer.detail) == ("re_1", "re_1 is succeeded")
 
 
+@pytest.mark.parametrize("status", ["failed", "canceled"])
+def test_a_refund_that_failed_is_not_taken_as_done(stripe, open_account, status):
+    stripe.answer = charged(reply({"id": "re_1", "object": "refund", "status": status}))
+    with pytest.raises(ProviderError, match="re_1") as caught:
+        open_account().refund("ch_1", None, "r", "k", NOW)
+    assert (caught.value.bucket, caught.value.code) == ("card", status)
+
+
 MOVES = {
     "refund": lambda p, money: p.refund("ch_1", money, "r", "k", NOW),
     "capture": lambda p, money: p.capture("ch_1", money, "k", NOW),

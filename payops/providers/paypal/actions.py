@@ -114,7 +114,9 @@ class Actions:
         self._fits(amount, thing, attempt_id)
         capture_id = attempt_id if is_capture else self._one_capture(thing, attempt_id)
         answer = self._post(f"{_CAPTURES}/{session.checked(capture_id)}/refund", body, key)
-        made = session.decode(answer, wire.Thing)
+        made = self._made(answer)
+        if (made.status or "").upper() in ("FAILED", "CANCELLED"):
+            raise session.error("card", f"PayPal could not refund {attempt_id}", answer, code=made.status)
         return _done(answer, f"refund {made.id} is {made.status or 'in an unknown state'}", made.id)
 
     def capture(self, attempt_id: str, amount: Money | None, key: str) -> ActionAnswer:
@@ -125,7 +127,7 @@ class Actions:
         path = f"{_AUTHORIZATIONS}/{session.checked(attempt_id)}"
         self._fits(amount, self._reader.one(path, wire.Thing), attempt_id)
         answer = self._post(f"{path}/capture", body, key)
-        made = session.decode(answer, wire.Thing)
+        made = self._made(answer)
         if (made.status or "").upper() in ("DECLINED", "FAILED"):
             # A 201 that is a refusal: the capture exists, and is final.
             raise session.error(
@@ -273,6 +275,13 @@ class Actions:
             return amounts.write(amount)
         except ValueError as error:
             raise self._session.error("invalid_request", str(error)) from None
+
+    def _made(self, answer: Answer) -> wire.Thing:
+        """What a write made; an answer that names nothing leaves open what came of it."""
+        made = self._session.decode(answer, wire.Thing)
+        if not made.id:
+            raise self._session.error("outage", "PayPal's answer to a write names no object", answer)
+        return made
 
     def _post(self, path: str, body: object, key: str) -> Answer:
         return self._send("POST", path, body, key)

@@ -219,6 +219,10 @@ class Actions:
         made = fields.id_(found.id)
         if made is None:
             raise self._session.error("outage", "Stripe's answer to a write names no object", answer)
+        if path == "/v1/refunds" and found.status in ("failed", "canceled"):
+            raise self._session.error(
+                "card", f"Stripe could not give it back: {made}", answer, code=found.status
+            )
         status = safe_line(found.status or "in an unknown state", limit=40)
         request_ids = (answer.request_id,) if answer.request_id else ()
         return ActionAnswer(request_ids, detail or f"{made} is {status}", object_id or made)

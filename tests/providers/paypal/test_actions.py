@@ -71,6 +71,21 @@ def test_what_paypal_refuses_is_a_definite_rejection_with_its_issue(paypal, open
 
 
 @pytest.mark.parametrize(
+    ("made", "bucket"),
+    [
+        ({"id": "R1", "status": "FAILED"}, "card"),
+        ({"id": "R1", "status": "CANCELLED"}, "card"),
+        ({}, "outage"),
+    ],
+)
+def test_a_refund_that_failed_or_is_not_named_is_not_taken_as_done(paypal, opened, made, bucket) -> None:
+    paypal.answer = by_path({**things(), "POST /v2/payments/captures/CAP1/refund": reply(made, 201)})
+    with pytest.raises(ProviderError) as caught:
+        opened().refund("CAP1", None, "payops-1", "key-1", NOW)
+    assert caught.value.bucket == bucket
+
+
+@pytest.mark.parametrize(
     ("amount", "reference"),
     [(Money(150, "HUF"), "ok"), (Money(0, "EUR"), "ok"), (None, "not ok!"), (None, "")],
 )
