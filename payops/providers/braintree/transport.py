@@ -99,7 +99,7 @@ class Transport:
         call()
         answer = own.answer
         assert isinstance(answer, _Received), "the SDK calls its strategy once"
-        if answer.root.tag == "api-error-response":
+        if answer.root.tag == "api-error-response" or answer.status not in _FINE:
             raise self._refused(answer)
         return Answer(answer.root, answer.status, answer.request_id, _date(answer.headers.get("Date")))
 

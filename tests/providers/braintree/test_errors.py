@@ -9,7 +9,7 @@ import pytest
 from payops.domain.errors import DEFINITE_REJECTIONS, ProviderError
 from payops.domain.money import Money
 
-from .conftest import NOW, SECRETS, attempts, invalid, listing, read, sale, xml
+from .conftest import NOW, SECRETS, attempts, invalid, listing, read, sale, transaction, xml
 
 HTML = b"<!DOCTYPE html><html><body>Sign in to the hotel's network</body></html>"
 LAUGHS = (
@@ -200,6 +200,14 @@ def test_a_write_answered_in_an_odd_form_is_not_taken_for_done(braintree, open_a
     with pytest.raises(ProviderError) as found:
         open_account().refund("t000001", None, "payops-1", "key", NOW)
     assert found.value.bucket in ("outage", "invalid_request")
+
+
+def test_a_422_is_never_taken_for_done_whatever_it_shows(braintree, open_account):
+    braintree.transactions = [sale(1, NOW)]
+    braintree.routes["POST /transactions/t000001/refund"] = lambda _: xml(transaction(sale(9, NOW)), 422)
+    with pytest.raises(ProviderError) as found:
+        open_account().refund("t000001", None, "payops-1", "key", NOW)
+    assert found.value.http_status == 422
 
 
 def test_an_id_that_could_change_the_path_is_never_sent(braintree, open_account):
