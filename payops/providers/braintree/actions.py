@@ -117,9 +117,20 @@ def collect(session: Session, slot: int, subscription_id: str, amount: Money, ke
     except ProviderError as error:
         if error.code != KEY_NOT_ALLOWED:
             raise
-    owing = normalise.subscription(_subscription(Reader(session, slot), subscription_id), session.account)
+    found = _subscription(Reader(session, slot), subscription_id)
+    owing = normalise.subscription(found, session.account)
     if owing is None or owing.status != "past_due":
         raise session.error("invalid_request", f"{subscription_id} is not past due: it owes nothing now")
+    charges = normalise.facts(
+        map(wire.mapping, wire.items(found.get("transactions"))), session.account
+    ).attempts
+    last = max(charges, key=lambda each: each.at, default=None)
+    if last is not None and last.status != "failed":
+        # It may be what an earlier call without an answer did: some methods settle days later.
+        raise session.error(
+            "conflict",
+            f"the last charge of {subscription_id}, {last.attempt_id}, did not fail: it is not charged again",
+        )
     return _charged(session, slot, params, subscription_id)
 
 

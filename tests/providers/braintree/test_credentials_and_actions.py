@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from datetime import timedelta
 
 import pytest
 
@@ -160,10 +161,11 @@ def test_a_credential_of_the_other_mode_moves_nothing(braintree, open_account, m
     assert caught.value.code == "wrong_mode" and written(braintree) == []
 
 
-def past_due(status: str = "Past Due"):
+def past_due(status: str = "Past Due", *charges: dict):
+    shown = "".join(map(transaction, charges or [sale(4, NOW)]))
     return lambda _: xml(
         f"<subscription><id>s1</id><status>{status}</status><created-at>2026-01-01T00:00:00Z</created-at>"
-        f'<transactions type="array">{transaction(sale(4, NOW))}</transactions></subscription>'
+        f'<transactions type="array">{shown}</transactions></subscription>'
     )
 
 
@@ -238,6 +240,20 @@ def test_without_request_keys_nothing_is_collected_of_what_is_not_past_due(brain
     braintree.routes["GET /subscriptions/s1"] = past_due("Active")
     with pytest.raises(ProviderError, match="owes nothing"):
         open_account().collect("s1", Money(999, "USD"), "payops-1", "key-1", NOW)
+
+
+def test_without_request_keys_a_charge_that_is_under_way_is_not_made_again(braintree, open_account):
+    """It may be ours, of a call whose answer was lost: by some methods a subscription stays past due for days."""
+    failed = sale(3, NOW - timedelta(days=1), status="processor_declined")
+    keyless(braintree, "POST /transactions", lambda: xml(transaction(sale(5, NOW)), 201))
+    collect = MOVES["collect"]
+    braintree.routes["GET /subscriptions/s1"] = past_due(
+        "Past Due", sale(4, NOW, status="settlement_pending"), failed
+    )
+    with pytest.raises(ProviderError, match="t000004, did not fail"):
+        collect(open_account(), Money(999, "USD"))
+    braintree.routes["GET /subscriptions/s1"] = past_due("Past Due", failed)
+    assert collect(open_account(), Money(999, "USD")).object_id == "t000005"
 
 
 def test_capture_without_request_keys_looks_first(braintree, open_account):
