@@ -124,8 +124,10 @@ class _Doctor:
                 f"refused: {', '.join(proof.missing)}",
                 f"grant {proof.hint} these permissions in the provider's dashboard",
             )
-        elif proof.permissions is not None:
-            self._add(f"{check}: permissions", "ok", f"holds all {len(proof.permissions)} it was asked for")
+        elif proof.permissions is not None and slot != APPLICATION:
+            # What the application needs is not known here: nothing is said of its credential.
+            held = len(proof.permissions)
+            self._add(f"{check}: permissions", "ok", f"holds all that payops reads with, among {held}")
         return proof
 
     def _mode(self, check: str, proof: CredentialProof) -> None:

@@ -139,6 +139,13 @@ def test_a_missing_permission_is_named(clinic: Clinic, provider: str) -> None:
     assert any(name in said for said in wrong(found).values()), wrong(found)
 
 
+def test_nothing_is_said_of_what_the_application_s_credential_may_do(clinic: Clinic) -> None:
+    found = clinic.look("paypal", options=", application_credential: true")
+    said = {line.check: line.state for line in found.findings}
+    assert said["application credential"] == "ok" and said["monitor credential: permissions"] == "ok"
+    assert "application credential: permissions" not in said
+
+
 @pytest.mark.parametrize("provider", PROVIDERS)
 def test_a_restricted_account_is_wrong_where_the_provider_says_so(clinic: Clinic, provider: str) -> None:
     found = clinic.look(provider, f"{{kind: account_restricted, provider: {provider}, at: 1m}}")
