@@ -195,11 +195,12 @@ class EngineHost:
         if self._listening is not None:
             self._listening.keep()
         self._hold_lease(now)
-        self._follow_slots()
         if self._lease is None:
+            self._follow_slots()
             return read(self.store, self.settings, now)
         with self.store.fenced(self._lease):
             try:
+                self._follow_slots()
                 signals = self.engine.tick(now).signals
             except Exception:
                 # What people ask for, `stop` above all, must not wait for a tick that fails.

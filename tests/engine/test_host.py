@@ -12,6 +12,7 @@ import pytest
 
 from payops import config
 from payops.clock import utc_now
+from payops.domain.errors import UsageError
 from payops.engine.board import Board
 from payops.engine.host import EngineHost
 from payops.engine.local import StoreDesk
@@ -186,3 +187,18 @@ def test_a_process_without_the_lease_follows_what_another_one_switched(tmp_path:
     finally:
         host.stop()
         store.close()
+
+
+def test_a_credential_that_cannot_be_followed_does_not_keep_stop_from_being_heard(
+    hung: tuple[EngineHost, Store, config.Settings], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    host, store, settings = hung
+
+    def fails() -> None:
+        raise UsageError("the secret it names is gone")
+
+    monkeypatch.setattr(host, "_follow_slots", fails)
+    host.start()
+    desk = StoreDesk(store, settings, host, lambda: host.engine.runner, operator="ana", origin="test")
+    assert desk.submit("stop", None, {"reason": "it cannot follow"}).ok
+    assert store.switches.stopped() is not None
