@@ -290,7 +290,9 @@ def test_a_certificate_is_trusted_by_the_file_that_is_named(over_tls, own_certif
 def test_the_proxy_of_the_environment_counts_where_it_may(monkeypatch, use, asked):
     for name in ("no_proxy", "NO_PROXY", "https_proxy", "HTTPS_PROXY"):
         monkeypatch.delenv(name, raising=False)
-    with listening() as (server, url):
+    with listening() as (server, url), socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))  # nobody listens there, and nobody else can
+        nobody = f"127.0.0.1:{closed.getsockname()[1]}"
         monkeypatch.setenv("https_proxy", url.replace("http://", "http://ana:s%40crt@"))
         heard: list[bytes] = []
 
@@ -305,11 +307,11 @@ def test_the_proxy_of_the_environment_counts_where_it_may(monkeypatch, use, aske
         thread.start()
         way = Web(Patience(connect_s=5.0, read_s=5.0), use_environment=use)
         with pytest.raises(NoAnswer) as caught:
-            get(way, "https://127.0.0.1:1/x")
+            get(way, f"https://{nobody}/x")
     thread.join(10)
     if asked:
         (request,) = heard
-        assert request.startswith(b"CONNECT 127.0.0.1:1 ")
+        assert request.startswith(f"CONNECT {nobody} ".encode())
         assert base64.b64encode(b"ana:s@crt") in request
         assert "proxy" in str(caught.value)
     else:
