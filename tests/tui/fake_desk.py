@@ -239,6 +239,40 @@ OBSERVING = replace(
         ),
     ),
 )
+
+
+def completed(n: int) -> WindowRate:
+    """What is known where declines leave no trace: how many were completed, of nobody knows how many."""
+    return WindowRate(n, n, None, None, None)
+
+
+THREE = replace(
+    BUSY,
+    accounts=(
+        BUSY.accounts[0],
+        replace(
+            CARD,
+            account="braintree-live",
+            provider="braintree",
+            success={"5m": rate(30, 28, 0.09), "1h": rate(361, 337, 0.026), "24h": rate(8_640, 8_035, 0.005)},
+            expected=0.933,
+            backlog=Backlog(None, 0, 0, None, None),
+            sees="every transaction found by search: declines and gateway rejections included",
+        ),
+        replace(
+            CARD,
+            account="paypal-live",
+            provider="paypal",
+            success={"5m": completed(21), "1h": completed(240), "24h": completed(5_702)},
+            expected=None,
+            spark=(None,) * 60,
+            spark_n=(4,) * 60,
+            sees="completions; wallet declines not visible; card captures denied/declined; reporting up to 3 h late",
+            declines_visible=False,
+        ),
+    ),
+)
+"""One account of each provider; PayPal shows what was completed, and never a rate."""
 VIEW_ONLY = replace(
     BUSY, operator=None, view_only="no operator: start with --operator NAME or set PAYOPS_OPERATOR"
 )

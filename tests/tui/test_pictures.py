@@ -17,6 +17,7 @@ from fake_desk import (
     PLAN,
     RESEND,
     STOPPED,
+    THREE,
     VIEW_ONLY,
     WAITING,
 )
@@ -50,6 +51,26 @@ def test_a_rate_stands_with_its_n_its_interval_and_what_is_usual() -> None:
     text = card.rates(BUSY.accounts[0])[0].plain
     for part in ("50.8 %", "of", "59", "38.3–63.3", "▼ expected 94.9"):
         assert part in text
+
+
+def test_a_small_card_says_not_read_yet_before_it_says_that_nothing_was_paid() -> None:
+    nothing = dict.fromkeys(CARD.success, WindowRate(0, 0, None, None, None))
+    unread = replace(CARD, success=nothing, state="loading", fresh_at=None)
+    assert "not read yet" in card.compact(unread, TIMES, NOW, 80)[0].plain
+    assert "no payment in 5 min" in card.compact(replace(CARD, success=nothing), TIMES, NOW, 80)[0].plain
+
+
+@pytest.mark.parametrize("width", [80, 140])
+def test_completions_are_counted_on_every_card_and_never_shown_as_a_share(width: int) -> None:
+    paypal = THREE.accounts[2]
+    for lines in (card.compact(paypal, TIMES, NOW, width), card.rates(paypal)):
+        text = "\n".join(line.plain for line in lines)
+        assert "21 completed" in text or "21  completed" in text
+        assert "%" not in text
+
+
+def test_a_wide_small_card_says_what_the_account_lets_be_seen() -> None:
+    assert "wallet declines not visible" in card.compact(THREE.accounts[2], TIMES, NOW, 140)[1].plain
 
 
 def test_a_rate_is_called_low_only_when_its_whole_interval_is() -> None:

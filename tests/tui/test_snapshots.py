@@ -3,13 +3,26 @@
 from __future__ import annotations
 
 import pytest
-from fake_desk import BROKEN, BULK, BUSY, HEALTHY, LOADING, OBSERVED, OBSERVING, STOPPED, VIEW_ONLY, FakeDesk
+from fake_desk import (
+    BROKEN,
+    BULK,
+    BUSY,
+    HEALTHY,
+    LOADING,
+    OBSERVED,
+    OBSERVING,
+    STOPPED,
+    THREE,
+    VIEW_ONLY,
+    FakeDesk,
+)
 
 PICTURES = {
     "starting": (None, []),
     "loading": (LOADING, []),
     "healthy": (HEALTHY, []),
     "busy": (BUSY, []),
+    "three": (THREE, []),
     "broken": (BROKEN, []),
     "stopped": (STOPPED, []),
     "view_only": (VIEW_ONLY, []),

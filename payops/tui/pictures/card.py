@@ -76,8 +76,7 @@ def _rate(card: AccountCard, key: str, name: str) -> Content:
     if rate is None or rate.rate is None:
         if rate is not None and rate.n:
             return ink.join((label, ink.own(f"{count(rate.n):>5}", "strong"), ink.own(f"  {BLIND}", "dim")))
-        nothing = "not read yet" if card.state in ("loading", "backfilling") else f"no payment in {name}"
-        return ink.join((label, ink.own(f"{'–':>5}    {nothing}", "dim")))
+        return ink.join((label, ink.own(f"{'–':>5}    {_nothing(card, name)}", "dim")))
     low = not old and _below(rate, expected)
     parts = [
         label,
@@ -88,6 +87,11 @@ def _rate(card: AccountCard, key: str, name: str) -> Content:
     if expected is not None:
         parts += [ink.own("  "), _expected(expected, low)]
     return ink.join(parts)
+
+
+def _nothing(card: AccountCard, name: str) -> str:
+    """Why there is no number: that nothing was paid is known only of what was read."""
+    return "not read yet" if card.state in ("loading", "backfilling") else f"no payment in {name}"
 
 
 def _expected(expected: float, low: bool) -> Content:
@@ -186,7 +190,7 @@ def compact(card: AccountCard, times: Times, near: datetime, width: int) -> list
     if rate is not None and rate.rate is None and rate.n:
         now = ink.own(f"{count(rate.n)} completed in 5 min, declines not visible", "dim")
     elif rate is None or rate.rate is None:
-        now = ink.own("– no payment in 5 min", "dim")
+        now = ink.own(f"– {_nothing(card, '5 min')}", "dim")
     else:
         low = not is_old(card) and _below(rate, card.expected)
         style: ink.Style = "dim" if is_old(card) else "bad" if low else "strong"
@@ -195,7 +199,11 @@ def compact(card: AccountCard, times: Times, near: datetime, width: int) -> list
             now = ink.join((now, ink.own("  "), _expected(card.expected, low)))
     left = ink.join((ink.own(" "), ink.said(card.account, "strong", limit=24), ink.own("  "), _mode(card)))
     first = ink.ends(left, ink.join((now, ink.own(" "))), width)
-    second = feed(card, times, near, width) if card.state != "live" else backlog(card)
+    if card.state != "live":
+        return [first, feed(card, times, near, width)]
+    second = backlog(card)
+    if card.sees and width >= 110:
+        second = ink.join((second, ink.own("   "), ink.said(f"sees {card.sees}", "dim", limit=width)))
     return [first, second]
 
 
