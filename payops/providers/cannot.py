@@ -2,15 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from payops.domain.abilities import CANNOT, Ability
-from payops.domain.errors import NotPossible
-from payops.domain.events import ApiCall, Endpoint
+from payops.domain.errors import NotPossible, ProviderError, UsageError
+from payops.domain.events import ApiCall, CredentialProof, Endpoint
 from payops.domain.money import Money
 from payops.domain.payments import Attempt, Provider, Refund, Subscription
 
-from .port import ActionAnswer
+from .port import APPLICATION, ActionAnswer
+
+if TYPE_CHECKING:
+    from payops.config import AccountSettings
+
+
+def application_proof(
+    account: AccountSettings, prove: Callable[[int, datetime], CredentialProof], now: datetime
+) -> CredentialProof | None:
+    """What one read proves of the application's own credential; None without one, and while nobody answers."""
+    if account.application_credential is None:
+        return None
+    try:
+        return prove(APPLICATION, now)
+    except (ProviderError, UsageError):
+        return None  # no answer proves nothing: what was known stays
 
 
 class Cannot:

@@ -10,7 +10,7 @@ from payops.domain.errors import UsageError
 from payops.domain.events import ApiCall, CredentialProof, FeedPage
 from payops.domain.money import Money
 from payops.domain.payments import Attempt, Provider, Refund, Subscription
-from payops.providers.cannot import Cannot
+from payops.providers.cannot import Cannot, application_proof
 from payops.providers.port import ActionAnswer, FeedSpec, Patience
 
 from . import actions, feeds, lists
@@ -35,6 +35,7 @@ class BraintreeProvider(Cannot):
     retention_s = 0
 
     def __init__(self, account: AccountSettings, secrets: Callable[[str], str], patience: Patience) -> None:
+        self._settings = account
         self.account = account.name
         self.mode: str = account.mode
         self._session = Session(account, secrets, patience=patience)
@@ -64,6 +65,7 @@ class BraintreeProvider(Cannot):
             data_as_of=now,
             request_id=proof.request_id,
             proof=proof,
+            application_proof=application_proof(self._settings, self.prove, now),
         )
 
     def prove(self, slot: int, now: datetime) -> CredentialProof:

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from payops.domain.errors import ProviderError
 from payops.domain.events import CredentialProof
+from payops.providers.port import APPLICATION
 
 from .keys import MODES
 from .session import Session
@@ -35,6 +36,8 @@ def prove(session: Session, slot: int, now: datetime) -> CredentialProof:
         if error.bucket != "permission":
             raise
         proof = _limited(proof, error)
+    if slot == APPLICATION:
+        return proof  # one cheap read and no more: it is not ours to use
     try:
         answer, environment, merchant = session.environment(slot)
     except ProviderError as error:

@@ -10,7 +10,7 @@ from payops.domain.errors import UsageError
 from payops.domain.events import ApiCall, CredentialProof, Endpoint, FeedPage
 from payops.domain.money import Money
 from payops.domain.payments import Attempt, Provider, Refund, Subscription
-from payops.providers.cannot import Cannot
+from payops.providers.cannot import Cannot, application_proof
 from payops.providers.port import APPLICATION, ActionAnswer, FeedSpec, Patience
 
 from . import feeds, listing, proving, reporting, second_opinion, undelivered, windows
@@ -43,6 +43,7 @@ class PayPalProvider(Cannot):
     retention_s = windows.RETENTION_S
 
     def __init__(self, account: AccountSettings, secrets: Callable[[str], str], patience: Patience) -> None:
+        self._settings = account
         self.account = account.name
         self.mode: str = account.mode
         self._session = Session(account, secrets, patience=patience)
@@ -131,6 +132,7 @@ class PayPalProvider(Cannot):
             data_as_of=now,
             request_id=proof.request_id,
             proof=proof,
+            application_proof=application_proof(self._settings, self.prove, now),
         )
 
     def _reader(self, now: datetime) -> Reader:

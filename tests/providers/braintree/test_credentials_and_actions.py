@@ -19,7 +19,9 @@ def test_a_key_pair_is_proved_by_two_reads(braintree, open_account):
     proof = open_account().poll("credential", None, NOW).proof
     assert (proof.ok, proof.mode, proof.identity) == (True, "live", "merchantabc12345")
     assert proof.evidence == "client_token.environment" and proof.request_id == "req-1"
-    assert [each.below for each in braintree.asked] == ["/merchant_accounts/", "/client_token"]
+    ours, applications = braintree.asked[:2], braintree.asked[2:]
+    assert [each.below for each in ours] == ["/merchant_accounts/", "/client_token"]
+    assert [each.below for each in applications] == ["/merchant_accounts/"], "one cheap read, and no more"
     assert proof.hint == "…abcd" and proof.permissions is None
 
 
