@@ -5,10 +5,13 @@ A field of an unexpected type counts as absent: one odd event must not hide the 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any, TypeVar
 
 import msgspec
+
+from payops.providers.reading import Unreadable, from_mapping, one, parse
+
+__all__ = ["Unreadable", "from_mapping", "one", "page", "parse", "resource"]
 
 
 class Reference(msgspec.Struct, frozen=True, gc=False):
@@ -232,30 +235,12 @@ class _Things(msgspec.Struct, frozen=True, gc=False):
     has_more: bool = False
 
 
-class Unreadable(ValueError):
-    """The body is not the JSON it should be."""
-
-
 T = TypeVar("T", bound=msgspec.Struct)
 _page = msgspec.json.Decoder(_Page)
 _pages: dict[type[msgspec.Struct], msgspec.json.Decoder[Any]] = {
     Event: msgspec.json.Decoder(_Events),
     Thing: msgspec.json.Decoder(_Things),
 }
-_decoders: dict[type[msgspec.Struct], msgspec.json.Decoder[Any]] = {}
-
-
-def one(body: bytes, kind: type[T]) -> T:
-    """The object in `body`; `Unreadable` when it is no JSON object."""
-    decoder = _decoders.setdefault(kind, msgspec.json.Decoder(kind))
-    try:
-        found: T = decoder.decode(body)
-        return found
-    except msgspec.ValidationError:
-        pass
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise Unreadable(str(error)) from None
-    return from_mapping(parse(body), kind)
 
 
 def page(body: bytes, kind: type[T]) -> tuple[list[T], bool]:
@@ -284,41 +269,3 @@ def resource(path: str) -> str:
     """`/v1/events/evt_1` → `events`: what calls are paced, counted and permitted by."""
     parts = path.split("/")
     return "/".join(parts[3:4]) if path.startswith("/v2/core/") else parts[2] if len(parts) > 2 else path
-
-
-def parse(body: bytes) -> dict[str, Any]:
-    """`body` as plain values; `Unreadable` when it is no JSON object."""
-    try:
-        value = msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise Unreadable(str(error)) from None
-    if not isinstance(value, dict):
-        raise Unreadable("not a JSON object")
-    return value
-
-
-def from_mapping(value: Mapping[str, object], kind: type[T]) -> T:
-    """`kind` from plain values; a field of the wrong type is as if it were absent."""
-    try:
-        return msgspec.convert(value, kind)
-    except msgspec.ValidationError:
-        pass
-    fields: dict[str, Any] = {}
-    for field in msgspec.structs.fields(kind):
-        if field.name not in value:
-            continue
-        given = value[field.name]
-        try:
-            fields[field.name] = msgspec.convert(given, field.type)
-        except msgspec.ValidationError:
-            nested = _struct_in(field.type)
-            if nested is not None and isinstance(given, Mapping):
-                fields[field.name] = from_mapping(given, nested)
-    return kind(**fields)
-
-
-def _struct_in(annotation: Any) -> type[msgspec.Struct] | None:
-    for option in getattr(annotation, "__args__", (annotation,)):
-        if isinstance(option, type) and issubclass(option, msgspec.Struct):
-            return option
-    return None
