@@ -33,6 +33,7 @@ def doctor(
     from payops.engine.wiring import open_providers
     from payops.providers.statuspages import StatusPage
     from payops.remedies import http_probe
+    from payops.store import Store
 
     settings = config.load(config_path)
     names = [settings.account(account).name] if account else [entry.name for entry in settings.accounts]
@@ -50,6 +51,14 @@ def doctor(
     finally:
         for provider in providers.values():
             provider.close()
+    if settings.store_path.exists():
+        # What the look cost belongs to the read meter; without a store there is no meter yet.
+        store = Store.open_existing(settings.store_path, now=utc_now())
+        try:
+            for each in found:
+                store.facts.record_calls(each.account, each.calls, utc_now())
+        finally:
+            store.close()
     if as_json:
         out.document(document(found, utc_now()))
     else:

@@ -11,7 +11,7 @@ from payops.config import AccountSettings, EndpointSettings, Settings
 from payops.domain.abilities import CANNOT
 from payops.domain.errors import NotPossible, ProviderError, UsageError
 from payops.domain.event_types import EVENT_TYPES
-from payops.domain.events import AccountState, CredentialProof, Endpoint
+from payops.domain.events import AccountState, ApiCall, CredentialProof, Endpoint
 from payops.domain.payments import OTHER_MODE, Mode
 from payops.providers.port import APPLICATION, Provider
 from payops.providers.statuspages import StatusPage, read_page
@@ -62,6 +62,7 @@ class _Doctor:
         self._findings: list[Finding] = []
         self._state: AccountState | None = None
         self._usable = False
+        self._calls: tuple[ApiCall, ...] = ()
 
     def examine(self) -> Examined:
         account = self._account
@@ -89,7 +90,9 @@ class _Doctor:
         for ability, why in CANNOT[account.provider].items():
             self._add(f"ability: {ability.replace('_', ' ')}", "note", why)
         shown = proofs[0].mode if proofs[0] is not None and proofs[0].ok else None
-        return Examined(account.name, account.provider, account.mode, shown, tuple(self._findings))
+        return Examined(
+            account.name, account.provider, account.mode, shown, tuple(self._findings), self._calls
+        )
 
     def _add(self, check: str, state: str, said: str, todo: str = "") -> None:
         assert state in ("ok", "wrong", "unknown", "note")
@@ -298,7 +301,8 @@ class _Doctor:
 
     def _clock(self) -> None:
         now = self._now()
-        told = [call.provider_at for call in self._provider.calls() if call.provider_at is not None]
+        self._calls = self._provider.calls()
+        told = [call.provider_at for call in self._calls if call.provider_at is not None]
         if not told:
             self._add("clock", "unknown", "no answer carried a time to compare with")
             return

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 from payops.clock import iso
+from payops.domain.events import ApiCall
 from payops.domain.payments import Mode, Provider
 
 State = Literal["ok", "wrong", "unknown", "note"]
@@ -26,13 +27,14 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Examined:
-    """One account. `mode_proven` None: nothing proved it."""
+    """One account. `mode_proven` None: nothing proved it. `calls` are the requests the look cost."""
 
     account: str
     provider: Provider
     mode: Mode
     mode_proven: Mode | None
     findings: tuple[Finding, ...]
+    calls: tuple[ApiCall, ...] = ()
 
     @property
     def ok(self) -> bool:

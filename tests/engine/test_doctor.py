@@ -110,6 +110,7 @@ def test_a_healthy_account_has_nothing_wrong(clinic: Clinic, provider: str) -> N
     found = clinic.look(provider, options=", fallback_credential: true, application_credential: true")
     assert wrong(found) == {}
     assert found.mode_proven == "live"
+    assert len(found.calls) >= 5, "what the look cost is told, for the read meter"
     assert document([found], found.findings and _NOW)["ok"] is True
 
 
