@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+import shutil
 import sys
+import textwrap
 from collections.abc import Iterable, Sequence
 
 import click
 
 from payops.text import safe_json, safe_line, safe_text
+
+GAP = "  "
+CELL = 600
+"""The longest cell: a finding's sentence with its list of names is shorter."""
+NARROWEST = 12
 
 
 def document(value: object) -> None:
@@ -27,11 +35,33 @@ def block(text: str) -> None:
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """Columns aligned by spaces; readable by eye and by awk."""
-    lines = [tuple(head), *(tuple(safe_line(cell, limit=120) for cell in row) for row in rows)]
+    """Columns aligned by spaces: in a file one line for each row, on a terminal folded to its width.
+
+    A first cell keeps its indentation. Nothing is cut short but what is longer than any sentence of ours.
+    """
+    lines = [tuple(head), *(tuple(_cell(cell) for cell in row) for row in rows)]
     widths = [max(len(row[column]) for row in lines) for column in range(len(head))]
+    if sys.stdout.isatty():
+        widths = _fitting(widths, shutil.get_terminal_size().columns - len(GAP) * (len(widths) - 1))
     for row in lines:
-        click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+        folded = [textwrap.wrap(cell, width) or [""] for cell, width in zip(row, widths, strict=True)]
+        for parts in itertools.zip_longest(*folded, fillvalue=""):
+            padded = (part.ljust(width) for part, width in zip(parts, widths, strict=True))
+            click.echo(GAP.join(padded).rstrip())
+
+
+def _cell(cell: str) -> str:
+    text = safe_line(cell, limit=CELL + 1)
+    indent = " " * (len(cell) - len(cell.lstrip(" ")))
+    return indent + (text if len(text) <= CELL else f"{text[: CELL - 1]}…")
+
+
+def _fitting(widths: Sequence[int], room: int) -> list[int]:
+    """The widths with the widest columns made narrower until they fit into `room`, none below `NARROWEST`."""
+    found = list(widths)
+    while sum(found) > room and max(found) > NARROWEST:
+        found[found.index(max(found))] -= 1
+    return found
 
 
 def say(text: str) -> None:
