@@ -66,6 +66,20 @@ class Credential(_Model):
     webhook_secrets: tuple[SecretRef, ...] = ()
 
 
+NEEDED: dict[Provider, tuple[str, ...]] = {
+    "stripe": ("api_key",),
+    "braintree": ("merchant_id", "public_key", "private_key"),
+    "paypal": ("client_id", "client_secret"),
+}
+"""What a provider is asked with."""
+VERIFYING: dict[Provider, tuple[str, ...]] = {
+    "stripe": ("webhook_secrets",),
+    "braintree": (),
+    "paypal": ("webhook_id",),
+}
+"""What its webhooks are verified with beside that; Braintree signs with the keys themselves."""
+
+
 class EndpointSettings(_Model):
     name: str = Field(min_length=1)
     url: str
@@ -100,14 +114,21 @@ class AccountSettings(Credential):
 
     @model_validator(mode="after")
     def _complete(self) -> AccountSettings:
-        needed = {
-            "stripe": ("api_key",),
-            "braintree": ("merchant_id", "public_key", "private_key"),
-            "paypal": ("client_id", "client_secret"),
-        }[self.provider]
-        missing = [field for field in needed if getattr(self, field) is None]
+        missing = [field for field in NEEDED[self.provider] if getattr(self, field) is None]
         if missing:
             raise ValueError(f"{self.provider} needs {', '.join(missing)} (a reference such as env:NAME)")
+        for where, stored in (
+            ("", self),
+            *((f"fallback_credentials[{at}].", each) for at, each in enumerate(self.fallback_credentials)),
+        ):
+            known = (*NEEDED[self.provider], *VERIFYING[self.provider])
+            foreign = [
+                field for field in Credential.model_fields if getattr(stored, field) and field not in known
+            ]
+            if foreign:
+                raise ValueError(
+                    f"{where}{foreign[0]} is not of {self.provider}, which has {', '.join(known)}; remove it"
+                )
         if self.api_base is not None:
             parts = urlsplit(self.api_base)
             if parts.scheme not in ("http", "https") or not parts.hostname:
@@ -116,6 +137,12 @@ class AccountSettings(Credential):
                 raise ValueError("api_base may be http only on loopback; use https")
         if self.webhook_ca is not None and (self.api_base is None or not self.api_base.startswith("http:")):
             raise ValueError("webhook_ca is for a simulated provider: it needs an api_base on loopback")
+        if self.webhook_ca is not None and not self.webhook_ca.strip().startswith(
+            "-----BEGIN CERTIFICATE-----"
+        ):
+            raise ValueError(
+                "webhook_ca must be a certificate as PEM text, beginning -----BEGIN CERTIFICATE-----"
+            )
         return self
 
     def credential(self, slot: int) -> Credential:

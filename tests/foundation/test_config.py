@@ -17,6 +17,26 @@ mode = "live"
 api_key = "env:KEY"
 """
 
+BRAINTREE = """
+schema = "payops.config/v1"
+[[accounts]]
+name = "bt"
+provider = "braintree"
+mode = "live"
+merchant_id = "env:A"
+public_key = "env:B"
+private_key = "env:C"
+"""
+PAYPAL = """
+schema = "payops.config/v1"
+[[accounts]]
+name = "pp"
+provider = "paypal"
+mode = "live"
+client_id = "env:A"
+client_secret = "env:B"
+"""
+
 
 def write(folder: Path, text: str) -> str:
     path = folder / "payops.toml"
@@ -40,6 +60,26 @@ def test_the_template_of_init_is_valid_and_only_observes(tmp_path: Path) -> None
         (ACCOUNT.replace('api_key = "env:KEY"', ""), ["stripe needs api_key"]),
         (ACCOUNT.replace('"live"', '"prod"'), ["accounts[0].mode"]),
         (ACCOUNT + 'api_base = "http://stripe.example"\n', ["http only on loopback"]),
+        (
+            ACCOUNT + 'client_id = "env:X"\n',
+            ["accounts[0]", "client_id is not of stripe", "api_key, webhook_secrets", "remove it"],
+        ),
+        (
+            ACCOUNT + 'fallback_credentials = [{ api_key = "env:A" }, { webhook_id = "env:B" }]\n',
+            ["fallback_credentials[1].webhook_id is not of stripe"],
+        ),
+        (
+            BRAINTREE + 'webhook_secrets = ["env:X"]\n',
+            [
+                "accounts[0] (bt)",
+                "webhook_secrets is not of braintree",
+                "merchant_id, public_key, private_key",
+            ],
+        ),
+        (
+            PAYPAL + 'api_base = "http://127.0.0.1:9"\nwebhook_ca = "ca.pem"\n',
+            ["accounts[0] (pp)", "webhook_ca must be a certificate as PEM text"],
+        ),
         (
             ACCOUNT + '[[arm]]\naccount = "stripe-liv"\nremedies = []\n',
             ["stripe-liv", "did you mean 'stripe-live'"],
