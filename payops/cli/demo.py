@@ -186,7 +186,8 @@ def _stop_at_end(stream: TextIO, stop: threading.Event) -> None:
     type=PORTS,
     default="0",
     show_default=True,
-    help="Of the first provider; the next ones count up. 0 takes free ones.",
+    metavar="PORT[,PORT…]",
+    help="In the order of the scenario's providers; those not named count up. 0 takes free ones.",
 )
 @click.option(
     "--write-config", type=click.Path(path_type=Path, dir_okay=False), help="Write a payops.toml for it here."

@@ -131,7 +131,7 @@ def _print_reading(card: AccountCard) -> None:
                 for row in card.feeds
             ],
         )
-    for _, why in card.cannot:
+    for why in dict.fromkeys(why for _, why in card.cannot):  # one reason can rule out several things
         out.line(f"  not possible: {why}")
 
 

@@ -25,8 +25,8 @@ def document(value: object) -> None:
 
 
 def line(text: str) -> None:
-    """One line of data on stdout, made safe for a terminal."""
-    click.echo(safe_line(text, limit=1000))
+    """One line of data on stdout, made safe for a terminal; its indentation stays."""
+    click.echo(_indent(text) + safe_line(text, limit=1000))
 
 
 def block(text: str) -> None:
@@ -52,8 +52,11 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
 
 def _cell(cell: str) -> str:
     text = safe_line(cell, limit=CELL + 1)
-    indent = " " * (len(cell) - len(cell.lstrip(" ")))
-    return indent + (text if len(text) <= CELL else f"{text[: CELL - 1]}…")
+    return _indent(cell) + (text if len(text) <= CELL else f"{text[: CELL - 1]}…")
+
+
+def _indent(text: str) -> str:
+    return " " * (len(text) - len(text.lstrip(" ")))
 
 
 def _fitting(widths: Sequence[int], room: int) -> list[int]:

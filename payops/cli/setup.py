@@ -105,7 +105,8 @@ def init(path: str) -> None:
         raise UsageError(f"{target}: cannot be written: {error.strerror}") from error
     target.chmod(0o600)
     out.say(
-        f"Wrote {target}: it only observes. Set STRIPE_LIVE_KEY and STRIPE_LIVE_WHSEC, then: payops run --operator me"
+        f"Wrote {target}: it only observes. Braintree and PayPal are in it as comments. Set STRIPE_LIVE_KEY and "
+        "STRIPE_LIVE_WHSEC, then: payops doctor; payops run --operator me"
     )
 
 

@@ -95,6 +95,10 @@ def _ports(given: Sequence[int], count: int) -> list[int]:
     ports = list(given[:count])
     while len(ports) < count:
         ports.append(ports[-1] + 1 if ports[-1] else 0)
+    if max(ports) > 65535:
+        raise UsageError(
+            f"--port {given[-1]}: {count} providers need {count} ports, and there is none above 65535"
+        )
     return ports
 
 

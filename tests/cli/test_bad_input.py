@@ -119,6 +119,24 @@ def test_init_writes_once_and_never_overwrites(tmp_path: Path) -> None:
     assert (tmp_path / "payops.toml").read_bytes() == before
 
 
+def test_ports_that_would_count_up_beyond_the_last_are_refused(folder: Path) -> None:
+    done = payops(folder, "simulate", "--scenario", "default", "--port", "65535")
+    fails(done, 2, "--port 65535", "3 providers", "65535")
+    assert done.stdout == ""
+
+
+def test_status_says_each_reason_once_and_keeps_what_belongs_to_an_account_indented(folder: Path) -> None:
+    (folder / "payops.toml").write_text(
+        CONFIG.format(port=0) + '[[accounts]]\nname = "bt"\nprovider = "braintree"\nmode = "live"\n'
+        'merchant_id = "file:key"\npublic_key = "file:key"\nprivate_key = "file:key"\n'
+    )
+    done = payops(folder, "status")
+    assert done.returncode == 0
+    reasons = [line for line in done.stdout.splitlines() if line.startswith("  not possible: ")]
+    assert reasons
+    assert len(reasons) == len(set(reasons))
+
+
 def test_a_store_that_is_no_store_is_left_alone(folder: Path) -> None:
     store = folder / "payops.db"
     store.write_text("shopping list\n" * 200)
