@@ -312,6 +312,22 @@ async def test_the_row_under_the_cursor_stays_under_the_cursor(make, text_of, wa
         assert app.screen.selected_row().id == "inc-3"
 
 
+async def test_a_cursor_that_nobody_moved_leaves_the_closed_for_the_open(make, text_of, wait_until) -> None:
+    desk = FakeDesk(replace(BUSY, incidents=(), recent=(FIXED,)))
+    app = make(desk=desk)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await wait_until(lambda: "Closed. Nothing to do." in text_of(app))
+        await pilot.pause()
+        desk.publish(replace(BUSY, incidents=(WAITING,), recent=(FIXED,)))
+        await wait_until(lambda: "A person is needed" in text_of(app))
+        assert app.screen.selected_row().id == "inc-2"
+        await pilot.press("end")
+        assert app.screen.selected_row().id == "inc-1"
+        desk.publish(replace(BUSY, incidents=(WORKING, WAITING), recent=(FIXED,)))
+        await wait_until(lambda: "Events are missing" in text_of(app))
+        assert app.screen.selected_row().id == "inc-1"
+
+
 async def test_an_open_incident_follows_the_board(make, text_of, wait_until) -> None:
     desk = FakeDesk(BUSY)
     app = make(desk=desk)

@@ -49,6 +49,8 @@ class IncidentTable(ScrollView, can_focus=True):
         super().__init__(id=id)
         self._lines: list[Line] = []
         self._cursor: int | None = None
+        self._chosen = False
+        """A person put the cursor where it is; else it may leave what is closed for what is open."""
 
     @property
     def incident(self) -> IncidentRow | None:
@@ -58,7 +60,8 @@ class IncidentTable(ScrollView, can_focus=True):
     def show(self, lines: list[Line]) -> None:
         """Take new lines; the incident under the cursor keeps its place on the screen."""
         old, old_cursor, before = self._lines, self._cursor, self.incident
-        cursor = cursor_line(lines, before.id if before else None, old_cursor or 0)
+        stays = before if self._chosen else _or_the_open(before, lines)
+        cursor = cursor_line(lines, stays.id if stays else None, old_cursor or 0)
         self._lines, self._cursor = lines, cursor
         if len(lines) != len(old):
             self.virtual_size = Size(self.size.width, len(lines))
@@ -120,6 +123,7 @@ class IncidentTable(ScrollView, can_focus=True):
             self._put(near)
 
     def _put(self, y: int) -> None:
+        self._chosen = True
         if y == self._cursor:
             return
         self._refresh_line(self._cursor)
@@ -143,3 +147,10 @@ class IncidentTable(ScrollView, can_focus=True):
 
     def on_resize(self, event: events.Resize) -> None:
         self.virtual_size = Size(event.size.width, len(self._lines))
+
+
+def _or_the_open(incident: IncidentRow | None, lines: list[Line]) -> IncidentRow | None:
+    """The incident; once it is closed, the first of all when that is open."""
+    first = next((line.incident for line in lines if line.incident is not None), None)
+    closed = incident is not None and incident.state == "resolved"
+    return first if closed and first is not None and first.state != "resolved" else incident
