@@ -142,7 +142,8 @@ def test_a_month_of_polls_failures_and_restarts_stays_within_the_budget(
                 polls = StepPolls(store, {ACCOUNT: provider})  # type: ignore[dict-item]
             polls.run(now)
             used = store.facts.reads_since(ACCOUNT, now - timedelta(seconds=MONTH_S))
-            assert used <= allowance("stripe", transactions(store, ACCOUNT, now))
+            # What a poll costs is known only afterwards: the one that used the budget up may end beyond it.
+            assert used <= allowance("stripe", transactions(store, ACCOUNT, now)) + cost
         if not failing:
             asked = {feed for at, feed in provider.asked if at > now - 3 * DAY}
             assert asked == {spec.name for spec in FOUR}, "a short budget makes slow, not blind"
