@@ -7,16 +7,20 @@ import re
 import stat
 import tomllib
 from collections.abc import Sequence
+from datetime import UTC, datetime, time
+from functools import cached_property
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from .domain.catalogue import REMEDY_IDS
 from .domain.errors import UsageError
 from .domain.events import Topology
+from .domain.maintenance import Once, Recurring, Weekday, Window, instant
 from .domain.payments import Mode, Provider
 from .domain.roles import OperatorRole
 from .text import did_you_mean, safe_line
@@ -184,6 +188,61 @@ class ArmEntry(_Model):
     remedies: tuple[str, ...]
 
 
+class MaintenanceSettings(_Model):
+    """Announced work: once, `from` until `until`, or on days from `start` to `end`; in the wall time of `timezone`."""
+
+    name: str = Field(min_length=1, max_length=64)
+    reason: str = Field(min_length=1, max_length=300)
+    timezone: str = "UTC"
+    from_: datetime | None = Field(default=None, alias="from")
+    until: datetime | None = None
+    start: time | None = None
+    end: time | None = None
+    days: tuple[Weekday, ...] = ()
+    days_of_month: tuple[Annotated[int, Field(ge=-28, le=31)], ...] = ()
+    accounts: tuple[str, ...] = ()
+    rules: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _complete(self) -> MaintenanceSettings:
+        once, daily = (self.from_, self.until), (self.start, self.end)
+        if (None in once) == (None in daily) or set(once if None in once else daily) != {None}:
+            raise ValueError("write either from and until, or start and end (with days or days_of_month)")
+        try:
+            ZoneInfo(self.timezone)
+        except (ValueError, OSError, ZoneInfoNotFoundError) as error:
+            close = did_you_mean(self.timezone, sorted(available_timezones()))
+            raise ValueError(
+                f"timezone: no zone {self.timezone!r}{close}; write an IANA name, or UTC"
+            ) from error
+        if 0 in self.days_of_month:
+            raise ValueError("days_of_month: there is no day 0; the last day is -1")
+        if None not in once and (self.days or self.days_of_month):
+            raise ValueError("days belong to start and end; from and until say it once")
+        when = self.window.when
+        if isinstance(when, Once) and when.from_ >= when.until:
+            raise ValueError("until must be later than from")
+        if self.start is not None and self.start == self.end:
+            raise ValueError("start and end must differ")
+        return self
+
+    @property
+    def window(self) -> Window:
+        zone = ZoneInfo(self.timezone)
+        when: Once | Recurring
+        if self.from_ is not None and self.until is not None:
+            when = Once(_instant(self.from_, zone, last=False), _instant(self.until, zone, last=True))
+        else:
+            assert self.start is not None
+            assert self.end is not None
+            when = Recurring(zone, self.start, self.end, self.days, self.days_of_month)
+        return Window(self.name, self.reason, when, self.accounts, self.rules)
+
+
+def _instant(at: datetime, zone: ZoneInfo, *, last: bool) -> datetime:
+    return instant(at, zone, last=last) if at.tzinfo is None else at.astimezone(UTC)
+
+
 class Settings(_Model):
     """The whole configuration. `base` is the directory relative paths are relative to."""
 
@@ -196,6 +255,7 @@ class Settings(_Model):
     accounts: tuple[AccountSettings, ...] = ()
     arm: tuple[ArmEntry, ...] = ()
     status_pages: tuple[StatusPageSettings, ...] = ()
+    maintenance: tuple[MaintenanceSettings, ...] = ()
     base: Path = Path()
 
     @model_validator(mode="after")
@@ -209,7 +269,18 @@ class Settings(_Model):
                 raise ValueError(
                     f"[[arm]] names the account {entry.account!r}{did_you_mean(entry.account, names)}"
                 )
+        for window in self.maintenance:
+            for account in window.accounts:
+                if account not in names:
+                    raise ValueError(
+                        f"[[maintenance]] {window.name!r} names the account {account!r}{did_you_mean(account, names)}"
+                    )
         return self
+
+    @cached_property
+    def windows(self) -> tuple[Window, ...]:
+        """The announced maintenance windows."""
+        return tuple(each.window for each in self.maintenance)
 
     @property
     def store_path(self) -> Path:
@@ -236,6 +307,17 @@ def check_armed(settings: Settings, known: Sequence[str], source: str = "configu
             if remedy not in known:
                 raise UsageError(
                     f"{source}: arm[{index}].remedies: no remedy {safe_line(remedy)!r}{did_you_mean(remedy, known)}; "
+                    f"known: {', '.join(sorted(known))}"
+                )
+
+
+def check_windows(settings: Settings, known: Sequence[str], source: str = "configuration") -> None:
+    """Refuse a `[[maintenance]]` entry for a rule that does not exist: it would silently cover nothing."""
+    for index, window in enumerate(settings.maintenance):
+        for rule in window.rules:
+            if rule not in known:
+                raise UsageError(
+                    f"{source}: maintenance[{index}].rules: no rule {safe_line(rule)!r}{did_you_mean(rule, known)}; "
                     f"known: {', '.join(sorted(known))}"
                 )
 
@@ -362,6 +444,7 @@ def _model_at(location: list[Any]) -> list[str]:
         "fallback_credentials": Credential,
         "arm": ArmEntry,
         "status_pages": StatusPageSettings,
+        "maintenance": MaintenanceSettings,
     }
     names = [part for part in location if isinstance(part, str)]
     model = models.get(names[-1], Settings) if names else Settings

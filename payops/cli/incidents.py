@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from payops import config
-from payops.clock import iso, utc_now
+from payops.clock import iso, iso_or_none, utc_now
 from payops.domain.actions import CAUSES
 from payops.domain.errors import NotPossible, UsageError
 
@@ -17,8 +17,11 @@ from .ask import ask
 from .common import Verbs, config_option, json_option, operator_option, settings_and_store
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from payops.domain.incidents import Incident, State
     from payops.store import Store
+    from payops.store.silences import Silence
 
 no_wait_option = click.option(
     "--no-wait", is_flag=True, help="Return at once; the engine does it at its next tick."
@@ -61,13 +64,13 @@ def list_(state: str | None, config_path: str | None, as_json: bool) -> None:
         else:
             out.table(
                 ("incident", "severity", "state", "level", "account", "opened", "title", "next"),
-                [_columns(item) for item in found],
+                [_columns(item, utc_now()) for item in found],
             )
     finally:
         store.close()
 
 
-def _columns(item: Incident) -> tuple[str, ...]:
+def _columns(item: Incident, now: datetime) -> tuple[str, ...]:
     return (
         item.id,
         item.severity,
@@ -76,7 +79,9 @@ def _columns(item: Incident) -> tuple[str, ...]:
         item.account,
         iso(item.opened_at),
         item.title,
-        item.next_action,
+        f"{item.quiet_why}, until {iso(item.quiet_until)}"
+        if item.quiet_until is not None and item.is_quiet(now)
+        else item.next_action,
     )
 
 
@@ -211,9 +216,72 @@ def _writing(name: str, help_: str, *options: Any) -> Any:
     return incidents.command(name, help=help_)(click.argument("incident_id")(command))
 
 
+@incidents.command()
+@config_option
+@json_option
+def silences(config_path: str | None, as_json: bool) -> None:
+    """Every silence, the newest first: of what, until when, by whom and why."""
+    _, store = settings_and_store(config_path)
+    try:
+        found = store.silences.listing()
+        now = utc_now()
+        if as_json:
+            out.document([_silence_document(each, now) for each in found])
+        elif not found:
+            out.say("Nothing was ever silenced.")
+        else:
+            out.table(
+                ("silence", "rule", "account", "covers", "until", "by", "reason", "state"),
+                [
+                    (
+                        str(each.id),
+                        each.rule,
+                        each.account,
+                        each.dedup_key or "the whole account",
+                        iso(each.until),
+                        each.who,
+                        each.reason,
+                        each.state(now),
+                    )
+                    for each in found
+                ],
+            )
+    finally:
+        store.close()
+
+
+def _silence_document(each: Silence, now: datetime) -> dict[str, Any]:
+    return {
+        "silence": each.id,
+        "rule": each.rule,
+        "account": each.account,
+        "dedup_key": each.dedup_key,
+        "at": iso(each.at),
+        "until": iso(each.until),
+        "by": each.who,
+        "reason": each.reason,
+        "ended_at": iso_or_none(each.ended_at),
+        "ended_by": each.ended_by,
+        "state": each.state(now),
+    }
+
+
 _writing("ack", "Say that you have it.")
 _writing("assign", "Give the incident an owner.", click.argument("to"))
 _writing("note", "Add a line to the timeline.", click.argument("text"))
+_writing(
+    "silence",
+    "Neither act nor call anybody for a while; it stays in the list.",
+    click.option("--for", "for", required=True, metavar="DURATION", help="At most 7d, for example 2h."),
+    click.option("--reason", required=True, help="Why; everybody sees it."),
+    click.option(
+        "--scope",
+        type=click.Choice(["group", "account"]),
+        default="group",
+        help="Only this group of its rule (default), or the rule on the whole account.",
+    ),
+)
+_writing("unsilence", "End every silence of the incident.")
 _writing("accept", "Accept the handoff.")
 _writing("return", "Return the handoff with a question.", click.argument("question"))
 _writing(

@@ -55,6 +55,16 @@ ACTIONS: tuple[Action, ...] = (
         "Close with a cause and what fixed it.",
         ("cause", "fixed", "note"),
     ),
+    Action(
+        "silence",
+        "Silence",
+        "z",
+        "incident",
+        _ACT,
+        "Neither act nor call anybody for a while; it stays in the list and says until when.",
+        ("for", "reason"),
+    ),
+    Action("unsilence", "End the silence", "", "incident", _ACT, "Act and call people again."),
     Action("export", "Export", "x", "incident", (), "Write the incident as a report."),
     Action(
         "stop",

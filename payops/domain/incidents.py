@@ -93,6 +93,13 @@ class Incident:
     rule_hash: str = ""
     policy: str = "{}"
     """The rule as it was at opening (JSON): an edit of the file never changes an open incident."""
+    quiet_until: datetime | None = None
+    """Silenced or announced until then: payops neither acts nor hands over, but goes on watching and writing."""
+    quiet_why: str = ""
+    """By whom or by which window, and why: `silenced by ana: deploy`."""
+
+    def is_quiet(self, now: datetime) -> bool:
+        return self.quiet_until is not None and now < self.quiet_until
 
 
 @dataclass(frozen=True, slots=True)

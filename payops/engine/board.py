@@ -124,6 +124,9 @@ class IncidentRow:
     """Who accepted or acknowledged it, with the role: `ana (backend-coordinator)`."""
     blocked: Blocked = ""
     """Why Level 1 cannot go on without a person."""
+    quiet: str = ""
+    """`silenced by ana: deploy`: nothing acts and nobody is called until `quiet_until`; empty when not."""
+    quiet_until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

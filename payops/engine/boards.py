@@ -10,6 +10,7 @@ from payops.config import Settings
 from payops.domain.incidents import FixAttempt, Handoff, Incident
 from payops.domain.money import Money
 from payops.domain.obstacles import obstructed
+from payops.escalation import after_quiet
 from payops.signals import SignalSet
 from payops.signals.impact import impact
 from payops.store import Store
@@ -39,7 +40,9 @@ def build(
     cards = tuple(card(store, settings, account, signals, now) for account in settings.accounts)
     incidents = store.incidents.open_ones()
     rows = [row(store, incident, now) for incident in incidents]
-    rows.sort(key=lambda item: (item.severity, not item.needs_human, item.opened_at, item.id))
+    rows.sort(
+        key=lambda item: (bool(item.quiet), item.severity, not item.needs_human, item.opened_at, item.id)
+    )
     recent = [
         row(store, incident, now)
         for incident in store.incidents.resolved_since(now - RECENT, limit=RECENT_SHOWN)
@@ -146,6 +149,8 @@ def where(item: IncidentRow) -> str:
     if item.needs_human:
         why = BLOCKED_WORDS[item.blocked].format(account=item.account) if item.blocked else ""
         return f"{item.id} needs a person{f': {why}' if why else ''}"
+    if item.quiet:
+        return f"{item.id}, {item.status}"
     if item.held_by:
         return f"{item.id} is at Level {item.level} with {item.held_by}"
     if item.level > 1:
@@ -181,6 +186,7 @@ def row(store: Store, incident: Incident, now: datetime) -> IncidentRow:
     last = handoffs[-1] if handoffs and incident.state != "resolved" and incident.level > 1 else None
     unanswered = last.to if last is not None and last.accepted_at is None and last.returned_at is None else ""
     obstacle = blocked(incident, attempts)
+    quiet = incident.state != "resolved" and incident.is_quiet(now)
     return IncidentRow(
         id=incident.id,
         severity=incident.severity,
@@ -197,11 +203,14 @@ def row(store: Store, incident: Incident, now: datetime) -> IncidentRow:
         money=money,
         next_action=incident.next_action,
         next_at=incident.next_action_at,
-        needs_human=bool(unanswered or obstacle) or (incident.state == "open" and incident.level > 1),
-        status=status(incident, attempts, handoffs),
+        needs_human=not quiet
+        and (bool(unanswered or obstacle) or (incident.state == "open" and incident.level > 1)),
+        status=status(incident, attempts, handoffs, now),
         waits_for=unanswered,
         held_by=held_by(incident, handoffs) if incident.state != "resolved" else "",
         blocked=obstacle,
+        quiet=incident.quiet_why if quiet else "",
+        quiet_until=incident.quiet_until if quiet else None,
     )
 
 
@@ -216,7 +225,9 @@ ENDED_WORDS = {
 }
 
 
-def status(incident: Incident, attempts: Sequence[FixAttempt], handoffs: Sequence[Handoff]) -> str:
+def status(
+    incident: Incident, attempts: Sequence[FixAttempt], handoffs: Sequence[Handoff], now: datetime
+) -> str:
     """What is happening with the incident, in a few words."""
     if incident.ended_as is not None:
         return ENDED_WORDS[incident.ended_as]
@@ -226,6 +237,8 @@ def status(incident: Incident, attempts: Sequence[FixAttempt], handoffs: Sequenc
             return f"fixing, attempt {running.n} of 2"
         until = running.verify_until.strftime("%H:%M") if running.verify_until else "?"
         return f"verifying until {until}"
+    if incident.quiet_until is not None and incident.is_quiet(now):
+        return f"{incident.quiet_why.partition(':')[0]} until {moment(incident.quiet_until, now)}"
     if handoffs:
         last = handoffs[-1]
         if last.accepted_at:
@@ -245,7 +258,16 @@ def next_items(
     items = [
         NextItem(max(incident.next_action_at, now), f"{incident.id}: {incident.next_action}", incident.title)
         for incident in incidents
-        if incident.next_action_at is not None and incident.next_action
+        if incident.next_action_at is not None and incident.next_action and not incident.is_quiet(now)
+    ]
+    items += [
+        NextItem(
+            incident.quiet_until,
+            f"{incident.id}: the quiet ends; if it still holds, payops will {after_quiet(incident)}",
+            incident.quiet_why,
+        )
+        for incident in incidents
+        if incident.quiet_until is not None and incident.is_quiet(now)
     ]
     items += [
         NextItem(max(card.next_read_at, now), f"read {card.next_feed} of {card.account}")

@@ -189,6 +189,22 @@ def _resolve(hands: Hands, request: Request) -> str:
     )
 
 
+def _silence(hands: Hands, request: Request) -> str:
+    return escalation.silence(
+        hands.store,
+        _incident(request),
+        _field(request, "for"),
+        _field(request, "reason"),
+        request.fields.get("scope", ""),
+        authorize(hands.settings, request.action, request.operator),
+        request.now,
+    )
+
+
+def _unsilence(hands: Hands, request: Request) -> str:
+    return escalation.unsilence(hands.store, _incident(request), request.operator, request.now)
+
+
 def _stop(hands: Hands, request: Request) -> str:
     hands.store.switches.stop(
         request.operator, request.fields.get("reason", "").strip() or "no reason given", request.now
@@ -228,6 +244,7 @@ REQUIRED: dict[str, tuple[str, ...]] = {
     "note": ("text",),
     "return": ("question",),
     "resolve": ("cause", "fixed"),
+    "silence": ("for", "reason"),
     "arm": ("account", "remedies", "reason"),
     "disarm": ("account", "remedies", "reason"),
 }
@@ -242,6 +259,8 @@ HANDLERS: dict[str, Handler] = {
     "accept": _accept,
     "return": _return,
     "resolve": _resolve,
+    "silence": _silence,
+    "unsilence": _unsilence,
     "stop": _stop,
     "resume": _resume,
     "arm": _arm,

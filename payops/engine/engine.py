@@ -10,6 +10,7 @@ from typing import Protocol
 
 from payops.config import Settings
 from payops.domain.errors import LostRace, StoreError
+from payops.escalation import keep_quiet
 from payops.escalation import tick as escalation_tick
 from payops.providers.port import Provider
 from payops.remedies import Runner
@@ -71,6 +72,7 @@ class Engine:
         signals = read(self.store, self.settings, now)
         may_act = self._full_ticks > 0
         apply_rules(self.store, self.rules, signals, now, may_act=may_act)
+        keep_quiet(self.store, self.settings, now)
         slots = {account: self.store.facts.active_slot(account) for account in self.providers}
         failed: Exception | None = None
         try:

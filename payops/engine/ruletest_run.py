@@ -116,6 +116,7 @@ class _Run:
         self._seen.resolved |= any(
             self._store.incidents.get(i).rule == self._rule.id for i in applied.resolved
         )
+        escalation.keep_quiet(self._store, self._world.settings, now)
         self._runner.tick(signals, now, may_act=True)
         self._hand_over(signals, now)
         incident = self._look()
@@ -152,6 +153,8 @@ class _Run:
                 for name in ("text", "question", "cause", "fixed", "reason")
                 if (text := getattr(step, name))
             }
+            if step.for_:
+                fields["for"] = step.for_
             request = Request(step.do, incident.id if incident else None, fields, step.by, now, signals)
             result = carry_out(Hands(self._store, self._world.settings, self._runner), request)
             if not result.ok:
@@ -224,8 +227,9 @@ class _Run:
     def _next(self, now: datetime, expected: datetime) -> datetime:
         times = [expected, self._world.series.next_sample(now), *self._timers()]
         times += [self._due_at(step) for step in self._operators]
+        times += [START + at for each in self._test.maintenance for at in (each.from_, each.until)]
         times += [START + at for other, _ in self._others for at in (other.from_, other.until)]
-        if self._at_work():
+        if self._at_work(now):
             times.append(now + STEP)
         return min((at for at in times if at > now), default=now + STEP)
 
@@ -241,8 +245,10 @@ class _Run:
         incident = self._incident
         if incident is not None and incident.next_action_at is not None:
             yield incident.next_action_at
+        if incident is not None and incident.quiet_until is not None:
+            yield incident.quiet_until
 
-    def _at_work(self) -> bool:
+    def _at_work(self, now: datetime) -> bool:
         """Level 1 has something to do at the next step."""
         incident = self._incident
         if incident is None or incident.state == "resolved":
@@ -250,6 +256,8 @@ class _Run:
         attempts = self._store.incidents.attempts(incident.id)
         if any(attempt.phase == "applying" for attempt in attempts):
             return True
+        if incident.is_quiet(now):
+            return False
         verifying = any(attempt.phase == "verifying" for attempt in attempts)
         return not verifying and not waiting(incident) and incident.l1_exhausted_at is None
 
@@ -265,7 +273,7 @@ class _Run:
             "attempts": len(self._store.incidents.attempts(incident.id)) if incident else 0,
             "incidents": len(self._mine),
         }
-        states = self._states(incident)
+        states = self._states(incident, now)
         if expected.state is not None and expected.state not in states:
             return (
                 f"state is {' and '.join(states)}, expected {expected.state}{_story(self._store, incident)}"
@@ -279,12 +287,14 @@ class _Run:
                 return f"{name} is {value}, expected {wanted}{_story(self._store, incident)}"
         return ""
 
-    def _states(self, incident: Incident | None) -> list[str]:
+    def _states(self, incident: Incident | None, now: datetime) -> list[str]:
         """Every word that is true now: `open` and `no_data` may hold together."""
         verdict = self._verdict
         words: list[str] = [] if incident is None else [incident.state]
         if verdict is not None and verdict.outcome in ("pending", "inhibited"):
             words.append(verdict.outcome)
+        if incident is not None and incident.state != "resolved" and incident.is_quiet(now):
+            words.append("silenced")
         if verdict is None or verdict.no_data:
             words.append("no_data")
         if not words or words == ["resolved"]:

@@ -8,7 +8,7 @@ promoted meets deliveries as the script says: `ok` verifies, `rejected` fails, a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -206,7 +206,7 @@ class World:
         stored = self.series.most("fallbacks")
         if stored is None:
             stored = int(bool({"credentials.switch", "webhooks.switch_secret"} & set(test.actions)))
-        self.settings = _settings(rule, labels, self.endpoint, url, stored)
+        self.settings = _settings(rule, test, self.endpoint, url, stored)
         account = self.settings.account(self.account)
         self._script = test.actions
         self.provider = ScriptedProvider(self.account, account.provider, account.mode, self._outcome, url)
@@ -330,8 +330,9 @@ class World:
             self.store.inbox.receive([Delivery(self.account, event, now, "{}", event_id, "verified")])
 
 
-def _settings(rule: Rule, labels: Mapping[str, str], endpoint: str, url: str, fallbacks: int) -> Settings:
+def _settings(rule: Rule, test: RuleTest, endpoint: str, url: str, fallbacks: int) -> Settings:
     """One account as the labels name it, armed, with an idempotent endpoint and two operators of every role."""
+    labels = test.labels
     remedies = [remedy.id for remedy in rule.level1.remedies]
     document = {
         "schema": "payops.config/v1",
@@ -359,6 +360,15 @@ def _settings(rule: Rule, labels: Mapping[str, str], endpoint: str, url: str, fa
             }
         ],
         "arm": [{"account": labels["account"], "remedies": remedies}],
+        "maintenance": [
+            {
+                "name": f"test {number}",
+                "reason": "announced by the test",
+                "from": START + each.from_,
+                "until": START + each.until,
+            }
+            for number, each in enumerate(test.maintenance, 1)
+        ],
     }
     return Settings.model_validate(document)
 

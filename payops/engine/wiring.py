@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from payops.config import Settings, check_armed
+from payops.config import Settings, check_armed, check_windows
 from payops.domain.catalogue import REMEDY_IDS
 from payops.domain.errors import UsageError
 from payops.providers import open_provider, open_verifier
@@ -30,6 +30,7 @@ def load_rules(settings: Settings) -> RuleSet:
     rules = load(paths)
     if settings.rules is not None:
         check_armed(settings, _remedy_ids(rules))
+    check_windows(settings, rules.ids)
     return rules
 
 

@@ -9,15 +9,22 @@ from __future__ import annotations
 from .drafting import draft
 from .machine import tick
 from .people import accept, ack, assign, escalate, note, resolve, return_
+from .quiet import after as after_quiet
+from .quiet import silence, unsilence
+from .quiet import tick as keep_quiet
 
 __all__ = [
     "accept",
     "ack",
+    "after_quiet",
     "assign",
     "draft",
     "escalate",
+    "keep_quiet",
     "note",
     "resolve",
     "return_",
+    "silence",
     "tick",
+    "unsilence",
 ]

@@ -17,6 +17,7 @@ from payops.store import Store
 
 from .conditions import due, values_of, waiting
 from .drafting import for_step, step_for
+from .quiet import NEVER_QUIET
 
 log = logging.getLogger(__name__)
 ACK_LASTS = {
@@ -107,11 +108,14 @@ def _step(store: Store, settings: Settings, signals: SignalSet, incident: Incide
     values = values_of(policy, incident, attempts, handoffs, signals, now)
     # What was handed over before it was reopened was about what had ended: its level is called again.
     reached = incident.level if handoffs else incident.level - 1
-    step = _due_step(policy, reached, lambda each: due(each, policy, values))
+    quiet = incident.is_quiet(now)
+    step = _due_step(
+        policy, reached, lambda each: not (quiet and each.role != NEVER_QUIET) and due(each, policy, values)
+    )
     if step is not None:
         send(store, incident, for_step(store, settings, incident, step, now), now, by="payops")
         return True
-    if _unanswered(incident, handoffs, now):
+    if _unanswered(incident, handoffs, now) and not (quiet and handoffs[-1].to != NEVER_QUIET):
         _raise_again(store, settings, policy, incident, handoffs, now)
         return True
     _keep_next_action(store, incident, attempts, handoffs, now)

@@ -220,7 +220,7 @@ class Runner:
         current = case.unfinished
         if current is not None:
             driving.go_on(case, current, signals, self._want_read)
-        elif case.incident.l1_exhausted_at is None:
+        elif case.incident.l1_exhausted_at is None and not case.incident.is_quiet(case.now):
             self._begin(case, signals)
 
     def _begin(self, case: Case, signals: SignalSet) -> None:

@@ -35,6 +35,9 @@ def incident_json(store: Store, incident_id: str) -> dict[str, Any]:
         "mode": incident.mode,
         "labels": dict(incident.labels),
         "owner": incident.owner,
+        "quiet": {"until": iso(incident.quiet_until), "why": incident.quiet_why}
+        if incident.quiet_until and incident.state != "resolved"
+        else None,
         "timeline": [_entry(entry) for entry in timeline],
     }
 

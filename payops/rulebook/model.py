@@ -32,8 +32,12 @@ MAX_REOPEN = timedelta(hours=24)
 Status = Literal["draft", "shadow", "stable", "retired"]
 OnNoData = Literal["hold", "fire", "resolve"]
 ScriptedOutcome = Literal["ok", "rejected", "rate_limited", "timeout_applied", "timeout_lost"]
-TestState = Literal["clear", "pending", "inhibited", "no_data", "open", "acknowledged", "resolved"]
-TestAction = Literal["ack", "fix", "escalate", "accept", "return", "resolve", "note", "stop", "resume"]
+TestState = Literal[
+    "clear", "pending", "inhibited", "no_data", "silenced", "open", "acknowledged", "resolved"
+]
+TestAction = Literal[
+    "ack", "fix", "escalate", "accept", "return", "resolve", "note", "silence", "unsilence", "stop", "resume"
+]
 
 
 def _duration(value: object) -> timedelta:
@@ -205,6 +209,7 @@ class Operator(Part):
     cause: str = ""
     fixed: str = ""
     reason: str = ""
+    for_: str = Field(default="", alias="for")
 
 
 class Expectation(Part):
@@ -228,6 +233,13 @@ class Others(Part):
     until: Duration
 
 
+class Announced(Part):
+    """Announced maintenance of the test's account, from `from` until `until`."""
+
+    from_: Duration = Field(default=timedelta(0), alias="from")
+    until: PositiveDuration
+
+
 class RuleTest(Part):
     name: Line
     every: PositiveDuration
@@ -236,6 +248,7 @@ class RuleTest(Part):
     reachable: str | None = None
     """Whether the endpoint's URL answers, as a series of true and false; it always does without one."""
     others: tuple[Others, ...] = ()
+    maintenance: tuple[Announced, ...] = ()
     actions: dict[str, tuple[ScriptedOutcome, ...]] = {}
     operators: tuple[Operator, ...] = ()
     expect: Annotated[tuple[Expectation, ...], Field(min_length=1)]

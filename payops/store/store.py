@@ -23,6 +23,7 @@ from .incidents import Incidents
 from .leases import Lease, Leases
 from .migrations import CURRENT, migrate
 from .rules import Rules
+from .silences import Silences
 from .switches import Switches
 
 
@@ -60,6 +61,7 @@ class Store:
         self.inbox = Inbox(self)
         self.incidents = Incidents(self)
         self.rules = Rules(self)
+        self.silences = Silences(self)
         self.commands = Commands(self)
         self.leases = Leases(self)
         self.switches = Switches(self)

@@ -19,8 +19,10 @@ from .rows import at, epoch
 if TYPE_CHECKING:
     from .audit import Audit
 
-_TIMES = frozenset({"acknowledged_at", "resolved_at", "next_action_at", "l1_started_at", "l1_exhausted_at"})
-_TEXTS = frozenset({"title", "next_action", "l1_reason"})
+_TIMES = frozenset(
+    {"acknowledged_at", "resolved_at", "next_action_at", "l1_started_at", "l1_exhausted_at", "quiet_until"}
+)
+_TEXTS = frozenset({"title", "next_action", "l1_reason", "quiet_why"})
 _NAMES = frozenset({"acknowledged_by", "owner"})
 _WORDS = frozenset({"severity", "state", "ended_as"})
 CHANGEABLE = _TIMES | _TEXTS | _NAMES | _WORDS | {"why"}
@@ -133,6 +135,8 @@ def incident_from(row: sqlite3.Row) -> Incident:
         l1_reason=row["l1_reason"],
         rule_hash=row["rule_hash"],
         policy=row["policy"],
+        quiet_until=at(row["quiet_until"]),
+        quiet_why=row["quiet_why"],
     )
 
 

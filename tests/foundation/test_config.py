@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -193,3 +194,47 @@ def test_secret_references_resolve_and_say_what_is_missing(
     with pytest.raises(UsageError, match="chmod 600") as caught:
         config.resolve_secret("file:key", tmp_path)
     assert "hidden" not in str(caught.value)
+
+
+MAINTENANCE = """
+[[maintenance]]
+name = "import"
+reason = "the ERP reads all orders"
+timezone = "Europe/Vienna"
+days = ["sun"]
+start = "01:30"
+end = "03:00"
+accounts = ["stripe-live"]
+"""
+
+
+def test_maintenance_is_read_in_the_time_of_its_zone(tmp_path: Path) -> None:
+    (window,) = config.load(write(tmp_path, ACCOUNT + MAINTENANCE)).windows
+    assert window.open_until(datetime(2026, 1, 18, 0, 30, tzinfo=UTC)) == datetime(2026, 1, 18, 2, tzinfo=UTC)
+    once = MAINTENANCE.replace('days = ["sun"]\n', "")
+    once = once.replace('start = "01:30"', "from = 2026-01-18T01:30:00").replace(
+        'end = "03:00"', "until = 2026-01-18T03:00:00"
+    )
+    (window,) = config.load(write(tmp_path, ACCOUNT + once)).windows
+    assert window.open_until(datetime(2026, 1, 18, 0, 30, tzinfo=UTC)) == datetime(2026, 1, 18, 2, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        ("Europe/Vienna", "Europe/Viena", "did you mean 'Europe/Vienna'"),
+        ("Europe/Vienna", "../etc/passwd", "no zone"),
+        ('end = "03:00"', "", "from and until, or start and end"),
+        ('end = "03:00"', 'end = "01:30"', "must differ"),
+        ('end = "03:00"', 'end = "25:00"', "end"),
+        ("reason =", "raeson =", "did you mean 'reason'"),
+        ('"sun"', '"sunday"', "did you mean 'sun'"),
+        ('["stripe-live"]', '["stripe-life"]', "did you mean 'stripe-live'"),
+        ('days = ["sun"]', "days_of_month = [0]", "no day 0"),
+    ],
+)
+def test_wrong_maintenance_is_refused_in_words(tmp_path: Path, old: str, new: str, says: str) -> None:
+    assert old in MAINTENANCE
+    with pytest.raises(UsageError, match="maintenance") as refused:
+        config.load(write(tmp_path, ACCOUNT + MAINTENANCE.replace(old, new)))
+    assert says in str(refused.value)

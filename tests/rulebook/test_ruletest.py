@@ -159,3 +159,30 @@ def test_scripted_outcomes_reach_the_ending(rule_text, write, outcome, ended):
     )
     (result,) = run([write(text)])
     assert result.ok, result.why
+
+
+def test_silence_and_maintenance_are_tried_in_the_file_and_nothing_acts_meanwhile(rule_text, write):
+    quiet = """
+  - name: a silence keeps it in the list and lets nothing act
+    every: 1m
+    labels: {account: a, provider: stripe, mode: live, endpoint: shop, topology: observer}
+    series: {missing: "0x2 7x60"}
+    actions: {webhooks.resend_missing: [ok]}
+    maintenance: [{from: 0m, until: 10m}]
+    operators: [{at: 9m, do: silence, for: 20m, reason: deploy}]
+    expect:
+      - {at: 3m, state: open, attempts: 0}
+      - {at: 3m, state: silenced}
+      - {at: 28m, state: silenced, attempts: 0, level: 1}
+      - {at: 30m, attempts: 1}
+"""
+    path = write(rule_text + quiet)
+    assert [result.why for result in run([path])] == ["", ""]
+    (bad,) = [
+        r.why
+        for r in run(
+            [write(rule_text + quiet.replace("{at: 30m, attempts: 1}", "{at: 30m, state: silenced}"))]
+        )
+        if r.why
+    ]
+    assert "expected silenced" in bad

@@ -24,6 +24,7 @@ HINTS: dict[str, str] = {
     "fixed": "what fixed it; the next incident like this shows it",
     "note": "anything else worth keeping (may stay empty)",
     "reason": "why; it is kept in the audit log",
+    "for": "how long, at most 7d: 30m, 2h, 1d",
     "account": "name of the account",
     "remedies": "remedies, with commas between",
 }
