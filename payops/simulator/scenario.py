@@ -156,6 +156,7 @@ NEEDED: dict[str, tuple[str, ...]] = {
     "note": ("text",),
     "return": ("question",),
     "resolve": ("cause", "fixed"),
+    "silence": ("for", "reason"),
     "arm": ("remedies", "reason"),
     "disarm": ("remedies", "reason"),
 }
