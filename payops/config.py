@@ -7,12 +7,13 @@ import re
 import stat
 import tomllib
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, time
 from functools import cached_property
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -28,6 +29,7 @@ from .text import did_you_mean, safe_line
 SCHEMA = "payops.config/v1"
 _QUOTED = re.compile(r"'([^']*)'")
 _SCHEMES = ("env:", "keyring:", "file:")
+_IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
 
 
 def _reference(value: str) -> str:
@@ -84,12 +86,44 @@ VERIFYING: dict[Provider, tuple[str, ...]] = {
 """What its webhooks are verified with beside that; Braintree signs with the keys themselves."""
 
 
+@dataclass(frozen=True, slots=True)
+class SqlView:
+    """An application's inbox as a view (or table) of its own SQLite file; `path` as it was written."""
+
+    path: str
+    view: str
+
+
+@dataclass(frozen=True, slots=True)
+class JsonLines:
+    """An application's inbox as a file that only grows, one JSON object a line; `path` as it was written."""
+
+    path: str
+
+
+def _inbox_source(text: str) -> SqlView | JsonLines:
+    if not text.startswith("sqlite:"):
+        return JsonLines(text)
+    path, _, query = text.removeprefix("sqlite:").partition("?")
+    try:
+        given = parse_qs(query, keep_blank_values=True, strict_parsing=True, max_num_fields=8)
+    except ValueError:
+        given = {}
+    views = given.get("view", [])
+    if not path or set(given) != {"view"} or len(views) != 1 or not _IDENTIFIER.fullmatch(views[0]):
+        raise ValueError(f"source must be sqlite:PATH?view=NAME or the path of a JSONL file, got {text!r}")
+    return SqlView(path, views[0])
+
+
 class EndpointSettings(_Model):
     name: str = Field(min_length=1)
     url: str
     topology: Topology = "observer"
     idempotent: bool = Field(default=False, strict=True)
     forward_to: str | None = None
+    """Where the application behind a relay takes its events."""
+    resign_secret: SecretRef | None = None
+    """What the application verifies a relayed Stripe event with: only with it can a late or fetched one be signed."""
     source: str | None = None
 
     @model_validator(mode="after")
@@ -99,8 +133,35 @@ class EndpointSettings(_Model):
         if self.topology == "relay" and not self.forward_to:
             raise ValueError("a relay endpoint needs forward_to = URL")
         if self.topology == "import" and not self.source:
-            raise ValueError("an import endpoint needs source = sqlite:… or a JSONL file")
+            raise ValueError("an import endpoint needs source = sqlite:PATH?view=NAME or a JSONL file")
+        for field, topology in (("forward_to", "relay"), ("resign_secret", "relay"), ("source", "import")):
+            if getattr(self, field) is not None and self.topology != topology:
+                raise ValueError(
+                    f'{field} is of topology = "{topology}", and this endpoint is of "{self.topology}"'
+                )
+        if self.forward_to is not None:
+            _check_target(self.forward_to)
+        if self.source is not None:
+            _inbox_source(self.source)
         return self
+
+    @property
+    def inbox_source(self) -> SqlView | JsonLines | None:
+        """Where the application keeps its own inbox; None but for an import."""
+        return None if self.source is None else _inbox_source(self.source)
+
+
+def _check_target(url: str) -> None:
+    """An application is sent events over TLS, or on this machine; its URL is shown, so it holds no password."""
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        raise ValueError("forward_to must be a URL") from None
+    if parts.username is not None or parts.password is not None:
+        raise ValueError("forward_to must not hold a user name or a password")
+    if not host or not (parts.scheme == "https" or (parts.scheme == "http" and _is_loopback(host))):
+        raise ValueError(f"forward_to must start with https:// (or http:// on loopback), got {url!r}")
 
 
 class AccountSettings(Credential):
@@ -147,6 +208,21 @@ class AccountSettings(Credential):
             raise ValueError(
                 "webhook_ca must be a certificate as PEM text, beginning -----BEGIN CERTIFICATE-----"
             )
+        for endpoint in self.endpoints:
+            if endpoint.topology == "relay" and not self.receives(endpoint):
+                raise ValueError(
+                    f"endpoint {endpoint.name}: what is relayed reaches payops first: its url must end in "
+                    f"/webhooks/{self.name}"
+                )
+            if endpoint.topology == "import" and self.receives(endpoint):
+                raise ValueError(
+                    f"endpoint {endpoint.name}: payops itself receives what is sent to this url: its topology is "
+                    "observer or relay"
+                )
+            if endpoint.resign_secret is not None and self.provider != "stripe":
+                raise ValueError(
+                    f"endpoint {endpoint.name}: resign_secret is of Stripe: what {self.provider} signs, nobody else can"
+                )
         return self
 
     def credential(self, slot: int) -> Credential:
@@ -394,7 +470,9 @@ _SHAPES = {
     "model_attributes_type": "a table",
 }
 _WHOLE = frozenset({"tuple_type", "model_type", "model_attributes_type"})
-_SECRETS = frozenset({*Credential.model_fields, "application_credential", "fallback_credentials"})
+_SECRETS = frozenset(
+    {*Credential.model_fields, "application_credential", "fallback_credentials", "resign_secret"}
+)
 
 
 def _said(first: Any) -> str:

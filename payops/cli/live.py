@@ -111,6 +111,7 @@ def engine(ctx: click.Context, operator: str | None, config_path: str | None) ->
 @click.pass_context
 def receive(ctx: click.Context, port: int | None, config_path: str | None) -> None:
     """The webhook receiver alone: verify, store durably, answer."""
+    from payops.engine.forwarding import LiveForwarding, relays
     from payops.engine.host import process_name
     from payops.engine.listening import Sign
     from payops.engine.outside import real_world
@@ -136,16 +137,26 @@ def receive(ctx: click.Context, port: int | None, config_path: str | None) -> No
     try:
         slots = webhook_slots(settings, store)
         verifiers = open_verifiers(settings, outside, store)
-        receiver = Receiver(store, verifiers, utc_now)
+        # Without adapters it forwards what it has received itself; the engine fetches the rest.
+        forwarding = (
+            LiveForwarding(store, settings, outside, None, process_name(), utc_now)
+            if relays(settings)
+            else None
+        )
+        receiver = Receiver(store, verifiers, utc_now, forwarding.relay if forwarding else None)
         running = serve(
             receiver, host=settings.receiver.host, port=settings.receiver.port if port is None else port
         )
         click.echo(f"listening on {running.url}")
         try:
+            if forwarding is not None:
+                forwarding.start()
             keep()
             _until_signalled(f"receiving for {', '.join(sorted(verifiers)) or 'no account'}", keep)
         finally:
             running.stop()
             sign.drop()
+            if forwarding is not None:
+                forwarding.stop()
     finally:
         store.close()

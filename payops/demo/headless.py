@@ -24,6 +24,7 @@ from payops.domain.events import WebhookEvent
 from payops.domain.incidents import Incident
 from payops.engine.commands import Hands, Request, carry_out
 from payops.engine.engine import Engine
+from payops.engine.forwarding import fetch_from, open_forwarder, open_relay
 from payops.engine.outside import Outside
 from payops.engine.polls import StepPolls
 from payops.engine.wiring import (
@@ -145,11 +146,14 @@ class _House:
         )
         self.outside = outside
         self.verifiers = open_verifiers(settings, outside, self.store)
-        self.receiver = Receiver(self.store, self.verifiers, self.clock)
+        relay = open_relay(settings, outside, "headless", lambda: None)
+        self.receiver = Receiver(self.store, self.verifiers, self.clock, relay)
         running = serve(self.receiver, sock=listener)
         stack.callback(running.stop)
         self.deliverer = Deliverer(self.world, receiver_url)
         providers = open_providers(settings, outside, self.store)
+        self.forwarder = open_forwarder(self.store, settings, outside, fetch_from(providers), relay)
+        stack.callback(self.forwarder.close)
         self.engine: Engine = build_engine(
             self.store,
             settings,
@@ -195,6 +199,7 @@ class _House:
         self.world.advance(now)
         self.deliverer.deliver_due(now)
         self.receiver.process_pending(now)
+        self.forwarder.forward_due(now)
         self.act(now)
         self.engine.tick(now)
         self.follow_slots()
@@ -209,6 +214,7 @@ class _House:
         self.clock.now = later
         self.deliverer.deliver_due(later)
         self.receiver.process_pending(later)
+        self.forwarder.forward_due(later)
 
     def follow_slots(self) -> None:
         slots = webhook_slots(self.settings, self.store)

@@ -151,6 +151,15 @@ class FeedPage:
 
 
 @dataclass(frozen=True, slots=True)
+class Owed:
+    """What is forwarded to: the applications' endpoints, and the process that holds the raw bytes until then."""
+
+    endpoints: tuple[str, ...]
+    holder: str
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Delivery:
     """One webhook request that passed verification, ready to be made durable.
 
@@ -163,3 +172,5 @@ class Delivery:
     body: str
     sha256: str
     verdict: str
+    owed: Owed | None = None
+    """To whom it is relayed; None = to nobody."""

@@ -69,6 +69,7 @@ class Engine:
         if self._inbox is not None:
             self._inbox.process_pending(now)
         self.store.inbox.tidy(now)
+        self.store.forwards.tidy(now)
         signals = read(self.store, self.settings, now)
         may_act = self._full_ticks > 0
         apply_rules(self.store, self.rules, signals, now, may_act=may_act)

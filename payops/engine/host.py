@@ -28,6 +28,7 @@ from .board import Board
 from .boards import LEASE, build
 from .commands import Hands, Request, carry_out
 from .engine import Engine
+from .forwarding import LiveForwarding, fetch_from, relays
 from .listening import Listening
 from .outside import Outside
 from .polls import LivePolls
@@ -77,6 +78,7 @@ class EngineHost:
         self._engine: Engine | None = None
         self._receiver: Receiver | None = None
         self._listening: Listening | None = None
+        self._forwarding: LiveForwarding | None = None
         self._verifiers: dict[str, WebhookVerifier] = {}
         self._providers: Mapping[str, Provider] = {}
         self._pool: ProviderPool | None = None
@@ -98,7 +100,19 @@ class EngineHost:
             lambda account, job: pool.submit(account, job, timeout_s=LONGEST_READ_S),
         )
         self._verifiers = open_verifiers(self.settings, self._outside, self.store)
-        self._receiver = Receiver(self.store, self._verifiers, self._now)
+        if relays(self.settings):
+            self._forwarding = LiveForwarding(
+                self.store,
+                self.settings,
+                self._outside,
+                fetch_from(self._providers),
+                self.name,
+                self._now,
+                lambda: self._lease is not None,
+            )
+            self._forwarding.start()
+        relay = self._forwarding.relay if self._forwarding else None
+        self._receiver = Receiver(self.store, self._verifiers, self._now, relay)
         if self._verifiers:
             self._listening = Listening(
                 self.store, self._receiver, self.settings.receiver, self.name, self._now
@@ -129,6 +143,8 @@ class EngineHost:
             self._scheduler.shutdown(wait=False)
         if self._engine is not None:
             self._engine.polls.close()
+        if self._forwarding is not None:
+            self._forwarding.stop()
         if self._thread is not None:
             self._thread.join(timeout=0.5)
         try:

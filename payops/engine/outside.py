@@ -47,5 +47,7 @@ def check_secrets(settings: Settings, outside: Outside) -> None:
                 for reference in value if isinstance(value, tuple) else (value,):
                     if reference is not None:
                         outside.secrets(reference)
-        if account.application_credential is not None:
-            outside.secrets(account.application_credential)
+        applications = (account.application_credential, *(each.resign_secret for each in account.endpoints))
+        for reference in applications:
+            if reference is not None:
+                outside.secrets(reference)

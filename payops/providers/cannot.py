@@ -63,6 +63,9 @@ class Cannot:
     ) -> ActionAnswer:
         raise self._no("resend_event")
 
+    def fetch_event(self, event_id: str, now: datetime) -> bytes:
+        raise self._no("list_events")
+
     def attempt(self, attempt_id: str, now: datetime) -> Attempt:
         raise self._no("list_payments")
 

@@ -126,6 +126,9 @@ class Provider(Protocol):
     ) -> ActionAnswer:
         """Ask the provider to deliver one event to one endpoint once more."""
 
+    def fetch_event(self, event_id: str, now: datetime) -> bytes:
+        """One event as the provider shows it now, as JSON: the same event as was sent, not the same bytes."""
+
     def attempt(self, attempt_id: str, now: datetime) -> Attempt:
         """Read one attempt back by id: its status, what was captured, what went back."""
 

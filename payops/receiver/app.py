@@ -17,6 +17,7 @@ from payops.domain.events import Delivery
 from payops.providers.port import NotVerified, WebhookVerifier
 from payops.store import Store
 
+from .forwarding import Relay
 from .processing import process_inbox
 from .writer import Full, GroupWriter, Refusal
 
@@ -47,10 +48,18 @@ class Receiver:
     """Webhooks of all accounts: `POST /webhooks/<account>`; probes: `GET` of the same and `/healthz`.
 
     A 200 means that the event is on disk. 400 says nothing about why: the reason is counted in the store.
-    503 asks the sender to come back. `verifiers` may be changed while the server runs.
+    503 asks the sender to come back. `verifiers` may be changed while the server runs. `relay` takes over what is to
+    be forwarded, once it is on disk.
     """
 
-    def __init__(self, store: Store, verifiers: Mapping[str, WebhookVerifier], now: Now) -> None:
+    def __init__(
+        self,
+        store: Store,
+        verifiers: Mapping[str, WebhookVerifier],
+        now: Now,
+        relay: Relay | None = None,
+    ) -> None:
+        self._relay = relay
         self._store = store
         self._verifiers = verifiers
         self._now = now
@@ -91,13 +100,13 @@ class Receiver:
             return 200, {"status": "ok"} if answer is None else answer, False
         if method != "POST":
             return 405, {"error": "POST webhooks here"}, True
-        return await self._webhook(account, verifier, scope["headers"], receive)
+        return await self._webhook(account, verifier, list(scope["headers"]), receive)
 
     async def _webhook(
         self,
         account: str,
         verifier: WebhookVerifier,
-        headers: Iterable[tuple[bytes, bytes]],
+        headers: list[tuple[bytes, bytes]],
         receive: Receive,
     ) -> tuple[int, Mapping[str, object] | str, bool]:
         named = _joined(headers)
@@ -124,9 +133,12 @@ class Receiver:
             body=body.decode() if verdict.body is None else verdict.body,
             sha256=sha256(body).hexdigest(),
             verdict="signature",
+            owed=None if self._relay is None else self._relay.owed(account, now),
         )
         if not await self._written(delivery):
             return 503, {"error": "not stored, send again"}, False
+        if delivery.owed is not None and self._relay is not None:
+            self._relay.keep(delivery, body, headers)
         return 200, {"received": True}, False
 
     async def _count(self, account: str, kind: str, reason: str) -> None:

@@ -13,6 +13,7 @@ from payops.clock import from_epoch, to_epoch
 from payops.domain.events import Delivery, Facts, InboxState, WebhookEvent
 
 from .events import insert_events, mark_in_inbox
+from .forwards import owe
 from .inbox_replay import InboxReplay
 from .inbox_rows import InboxRow, row_from
 from .inbox_search import InboxFilter, InboxFound, InboxSearch
@@ -292,6 +293,8 @@ def _receive(db: sqlite3.Connection, event: tuple[object, ...], body: str, deliv
             (received, delivery.account, delivery.event.event_id),
         )
     _count(db, delivery.account, int(new), to_epoch(delivery.event.created_at), received)
+    if delivery.owed is not None:
+        owe(db, delivery.account, delivery.event.event_id, delivery.owed, received, new=new)
     return new
 
 

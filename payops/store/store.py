@@ -18,6 +18,7 @@ from . import files
 from .audit import Audit
 from .commands import Commands
 from .facts import Facts
+from .forwards import Forwards
 from .inbox import Inbox
 from .incidents import Incidents
 from .leases import Lease, Leases
@@ -59,6 +60,7 @@ class Store:
         self.audit = Audit(self)
         self.facts = Facts(self)
         self.inbox = Inbox(self)
+        self.forwards = Forwards(self)
         self.incidents = Incidents(self)
         self.rules = Rules(self)
         self.silences = Silences(self)

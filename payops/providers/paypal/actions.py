@@ -99,6 +99,13 @@ class Actions:
             raise session.error("outage", f"PayPal's answer about {endpoint_id} is no webhook")
         return found
 
+    def fetch_event(self, event_id: str) -> bytes:
+        session = self._session
+        answer = self._reader.get(f"{listing.PATH}/{session.checked(event_id)}")
+        if session.decode(answer, wire.Event).id != event_id:
+            raise session.error("outage", f"PayPal's answer about {event_id} is no event of that id")
+        return answer.body
+
     # Writing.
 
     def refund(self, attempt_id: str, amount: Money | None, reference: str, key: str) -> ActionAnswer:

@@ -91,6 +91,9 @@ class PayPalProvider(Cannot):
     ) -> ActionAnswer:
         return self._act(now).resend_event(event_id, endpoint_id, idempotency_key)
 
+    def fetch_event(self, event_id: str, now: datetime) -> bytes:
+        return self._act(now).fetch_event(event_id)
+
     def attempt(self, attempt_id: str, now: datetime) -> Attempt:
         return self._act(now).attempt(attempt_id)
 

@@ -66,6 +66,15 @@ class Actions:
         params = {"webhook_endpoint": self._checked(endpoint_id)}
         return self._write(path, params, key, event_id, f"{event_id} is sent again to {endpoint_id}")
 
+    def fetch_event(self, event_id: str) -> bytes:
+        answer = self._session.get(self._slot, f"/v1/events/{self._checked(event_id)}")
+        found = self._session.decode(answer, wire.Event)
+        if found.id != event_id:
+            raise self._odd(event_id, "event of that id")
+        if found.livemode is not (self._session.mode == "live"):
+            raise self._wrong_mode(event_id, "live" if found.livemode else "test")
+        return answer.body
+
     # Attempts and refunds
 
     def attempt(self, attempt_id: str, now: datetime) -> Attempt:

@@ -125,6 +125,9 @@ class StripeProvider(Cannot):
     ) -> ActionAnswer:
         return self._actions().resend_event(event_id, endpoint_id, idempotency_key)
 
+    def fetch_event(self, event_id: str, now: datetime) -> bytes:
+        return self._actions().fetch_event(event_id)
+
     def attempt(self, attempt_id: str, now: datetime) -> Attempt:
         return self._actions().attempt(attempt_id, now)
 

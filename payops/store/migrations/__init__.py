@@ -9,13 +9,14 @@ from __future__ import annotations
 import sqlite3
 from datetime import datetime
 
-from . import first, second, silences, third
+from . import first, second, silences, third, topologies
 
 HISTORY: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("0001_first", first.STATEMENTS),
     ("0002_second", second.STATEMENTS),
     ("0003_third", third.STATEMENTS),
     ("0004_silences", silences.STATEMENTS),
+    ("0005_topologies", topologies.STATEMENTS),
 )
 CURRENT = len(HISTORY)
 APPLICATION_ID = 0x7061796F
