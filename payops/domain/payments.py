@@ -17,6 +17,8 @@ SubscriptionStatus = Literal[
 InvoiceStatus = Literal["draft", "open", "paid", "uncollectible", "void"]
 DisputeStatus = Literal["needs_response", "under_review", "accepted", "won", "lost", "expired", "closed"]
 PayoutStatus = Literal["pending", "in_transit", "paid", "failed", "canceled"]
+OWING: tuple[SubscriptionStatus, ...] = ("past_due", "unpaid", "suspended")
+"""States of a subscription whose last bill is unpaid; a suspended one (PayPal) is so after too many refusals."""
 PROVIDERS: tuple[Provider, ...] = ("stripe", "braintree", "paypal")
 PROVIDER_NAMES: Mapping[Provider, str] = {"stripe": "Stripe", "braintree": "Braintree", "paypal": "PayPal"}
 """As a person writes them: in titles, handoffs and reports."""
@@ -66,6 +68,7 @@ class Refund:
     """Money on its way back. `status` is the provider's own word; `failure_reason` only where it failed.
 
     `payment_id` is that of the refunded attempt's payment, `attempt_id` the attempt itself, where told.
+    `pending_reason` is the provider's word for what a pending one waits for.
     """
 
     account: str
@@ -78,6 +81,7 @@ class Refund:
     failure_reason: str | None = None
     attempt_id: str | None = None
     changed_at: datetime | None = None
+    pending_reason: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +89,7 @@ class Subscription:
     """What a customer pays again and again. Of two states of one subscription the later `changed_at` wins.
 
     `outstanding_minor` is what is due and unpaid; `failed_payments` counts renewals refused in a row.
-    `has_payment_method` None = not told.
+    `has_payment_method` None = not told. `owing_since`: when the bill fell due that is unpaid now.
     """
 
     account: str
@@ -101,6 +105,7 @@ class Subscription:
     failed_payments: int | None = None
     cancel_at_period_end: bool | None = None
     has_payment_method: bool | None = None
+    owing_since: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

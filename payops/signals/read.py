@@ -8,7 +8,22 @@ from datetime import datetime
 from payops.config import AccountSettings, EndpointSettings, Settings
 from payops.store import Store
 
-from . import account, calls, credentials, mode, rejections, signatures, success, webhooks
+from . import (
+    account,
+    authorizations,
+    calls,
+    credentials,
+    disputes,
+    duplicates,
+    mode,
+    payouts,
+    refunds,
+    rejections,
+    signatures,
+    subscriptions,
+    success,
+    webhooks,
+)
 from .schema import SignalRow, SignalSet
 
 _OF_ACCOUNTS: dict[str, Callable[[Store, AccountSettings, datetime], SignalRow]] = {
@@ -19,6 +34,16 @@ _OF_ACCOUNTS: dict[str, Callable[[Store, AccountSettings, datetime], SignalRow]]
     "mode": mode.row,
     "calls": calls.row,
     "account": account.row,
+    "failed_refunds": refunds.failed_row,
+    "stuck_refunds": refunds.stuck_row,
+    "excess_refunds": refunds.excess_row,
+    "disputes": disputes.row,
+    "failed_payouts": payouts.row,
+    "past_due_subscriptions": subscriptions.past_due_row,
+    "unpayable_subscriptions": subscriptions.unpayable_row,
+    "stuck_invoices": subscriptions.stuck_row,
+    "duplicates": duplicates.row,
+    "authorizations": authorizations.row,
 }
 _OF_ENDPOINTS: dict[str, Callable[[Store, AccountSettings, EndpointSettings, datetime], SignalRow]] = {
     "endpoints": webhooks.endpoint_row,

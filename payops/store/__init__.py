@@ -6,7 +6,7 @@
 
 from .audit import AuditReport, AuditRow
 from .commands import Command
-from .facts import Applied, Breaker, CallStats, FeedState, FirstAttempt, ReadPlan, Slice, Window
+from .facts import Applied, Breaker, CallStats, Double, FeedState, FirstAttempt, ReadPlan, Slice, Window
 from .inbox import InboxCounts, InboxRow
 from .leases import Lease
 from .redaction import Finding, redact, redact_text
@@ -21,6 +21,7 @@ __all__ = [
     "Breaker",
     "CallStats",
     "Command",
+    "Double",
     "FeedState",
     "Finding",
     "FirstAttempt",

@@ -14,6 +14,7 @@ from payops.clock import to_epoch
 from payops.domain.attempts import COUNTED, RETRY_WINDOW_S, Tried, mark_first, state_rank
 from payops.domain.payments import Attempt
 
+from .doubles import find_doubles
 from .redaction import redact_text
 from .rows import epoch
 from .streams import COUNTED as COUNTED_FIRST
@@ -26,7 +27,7 @@ _COLUMNS = (
 _WIDTH = _COLUMNS.count(",") + 1
 _MARKS = ", ".join("?" * _WIDTH)
 _LINKED = "attempts.id, attempt_id, at, status, payment_id, attempts.customer, amount_minor, currency, attempts.first"
-_AT, _STATUS, _CHANGED_AT = 1, 2, 3
+_AT, _STATUS, _CHANGED_AT, _CUSTOMER, _ORDER = 1, 2, 3, 5, 16
 _GROUPING = slice(4, 8)
 _TOGETHER = 100
 _INSERT = f"INSERT INTO attempts (account, {_COLUMNS}, first) VALUES (?, {_MARKS}, ?)"  # noqa: S608
@@ -79,6 +80,15 @@ def apply_attempts(db: sqlite3.Connection, account: str, attempts: Iterable[Atte
     first, minutes = _regroup(db, account, new, moved)
     _insert(db, [(account, *values, values[0] in first) for values in sorted(new, key=_id_of)])
     _count(db, account, new)
+    taken = [
+        values for values in (*new, *(values for _, values in changed)) if values[_STATUS] == "succeeded"
+    ]
+    find_doubles(
+        db,
+        account,
+        (values[_ORDER] for values in taken if values[_ORDER]),
+        (values[0] for values in taken if values[_CUSTOMER] and not values[_ORDER]),
+    )
     minutes |= {_minute(values[_AT]) for values in (*new, *moved)}
     _roll_up(db, account, minutes)
     return len(new), len(changed)

@@ -15,6 +15,7 @@ from .calls import CallFacts, CallStats
 from .credentials import CredentialFacts, store_application_proof, store_proof
 from .endpoints import EndpointFacts, replace_endpoints, replace_undelivered
 from .events import EventFacts, apply_events, quarantine
+from .exceptions import Double, ExceptionFacts
 from .feeds import Breaker, FeedFacts, FeedState, ReadPlan, record_page
 from .held import ObjectFacts
 from .objects import (
@@ -34,6 +35,7 @@ __all__ = [
     "Applied",
     "Breaker",
     "CallStats",
+    "Double",
     "Facts",
     "FeedState",
     "FirstAttempt",
@@ -62,7 +64,15 @@ class Applied:
 
 
 class Facts(
-    FeedFacts, RateFacts, EventFacts, ObjectFacts, EndpointFacts, CredentialFacts, StateFacts, CallFacts
+    FeedFacts,
+    RateFacts,
+    ExceptionFacts,
+    EventFacts,
+    ObjectFacts,
+    EndpointFacts,
+    CredentialFacts,
+    StateFacts,
+    CallFacts,
 ):
     """Applies pages and deliveries whole or not at all, and answers for signals and screen.
 

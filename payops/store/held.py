@@ -29,14 +29,22 @@ if TYPE_CHECKING:
 class ObjectFacts:
     _store: Store
 
-    def refunds(self, account: str, since: datetime, statuses: Sequence[str] | None = None) -> list[Refund]:
-        """Refunds made at or after `since`, of these states (None = all), oldest first."""
+    def refunds(
+        self,
+        account: str,
+        since: datetime,
+        statuses: Sequence[str] | None = None,
+        until: datetime | None = None,
+    ) -> list[Refund]:
+        """Refunds made in [since, until] (None = no end), of these states (None = all), oldest first."""
         wanted, values = _of_statuses(statuses)
+        end = () if until is None else (to_epoch(until),)
         rows = self._rows(
-            f"SELECT * FROM refunds WHERE account = ? AND at >= ?{wanted} ORDER BY at, refund_id",  # noqa: S608
-            (account, to_epoch(since), *values),
+            "SELECT * FROM refunds WHERE account = ? AND at >= ?"  # noqa: S608
+            f"{' AND at <= ?' if end else ''}{wanted} ORDER BY at, refund_id",
+            (account, to_epoch(since), *end, *values),
         )
-        return [_refund(row) for row in rows]
+        return [refund_from(row) for row in rows]
 
     def refunds_of(self, account: str, attempt_id: str) -> list[Refund]:
         """All refunds known of one attempt, oldest first."""
@@ -44,7 +52,7 @@ class ObjectFacts:
             "SELECT * FROM refunds WHERE account = ? AND attempt_id = ? ORDER BY at, refund_id",
             (account, attempt_id),
         )
-        return [_refund(row) for row in rows]
+        return [refund_from(row) for row in rows]
 
     def subscriptions(
         self, account: str, statuses: Sequence[SubscriptionStatus] | None = None
@@ -65,6 +73,7 @@ class ObjectFacts:
                 row["failed_payments"],
                 truth(row["cancel_at_period_end"]),
                 truth(row["has_payment_method"]),
+                at(row["owing_since"]),
             )
             for row in self._in_states("subscriptions", "subscription_id", account, statuses)
         ]
@@ -90,21 +99,19 @@ class ObjectFacts:
 
     def disputes(self, account: str, statuses: Sequence[DisputeStatus] | None = None) -> list[Dispute]:
         """Disputes in these states (None = all), by id."""
-        return [
-            Dispute(
-                row["account"],
-                row["dispute_id"],
-                from_epoch(row["at"]),
-                from_epoch(row["changed_at"]),
-                row["status"],
-                row["amount_minor"],
-                row["currency"],
-                row["reason"],
-                row["attempt_id"],
-                at(row["reply_by"]),
-            )
-            for row in self._in_states("disputes", "dispute_id", account, statuses)
-        ]
+        return [_dispute(row) for row in self._in_states("disputes", "dispute_id", account, statuses)]
+
+    def disputes_changed(
+        self, account: str, statuses: Sequence[DisputeStatus], since: datetime
+    ) -> list[Dispute]:
+        """Disputes that came to be in one of these states at or after `since`, oldest change first."""
+        wanted, values = _of_statuses(statuses)
+        rows = self._rows(
+            f"SELECT * FROM disputes WHERE account = ?{wanted} AND changed_at >= ?"  # noqa: S608
+            " ORDER BY changed_at, dispute_id",
+            (account, *values, to_epoch(since)),
+        )
+        return [_dispute(row) for row in rows]
 
     def payouts(self, account: str, since: datetime) -> list[Payout]:
         """Payouts that changed at or after `since`, oldest change first."""
@@ -147,7 +154,7 @@ def _of_statuses(statuses: Sequence[str] | None) -> tuple[str, tuple[str, ...]]:
     return " AND status IN (SELECT value FROM json_each(?))", (json.dumps(list(statuses)),)
 
 
-def _refund(row: sqlite3.Row) -> Refund:
+def refund_from(row: sqlite3.Row) -> Refund:
     return Refund(
         row["account"],
         row["refund_id"],
@@ -159,4 +166,20 @@ def _refund(row: sqlite3.Row) -> Refund:
         row["failure_reason"],
         row["attempt_id"],
         at(row["changed_at"]),
+        row["pending_reason"],
+    )
+
+
+def _dispute(row: sqlite3.Row) -> Dispute:
+    return Dispute(
+        row["account"],
+        row["dispute_id"],
+        from_epoch(row["at"]),
+        from_epoch(row["changed_at"]),
+        row["status"],
+        row["amount_minor"],
+        row["currency"],
+        row["reason"],
+        row["attempt_id"],
+        at(row["reply_by"]),
     )

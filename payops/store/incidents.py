@@ -14,7 +14,7 @@ from payops.domain.incidents import Incident, State, TimelineEntry
 from .fix_attempts import FixAttempts
 from .handoffs import Handoffs
 from .redaction import redact_name, redact_text
-from .rows import epoch
+from .rows import at, epoch
 from .swap import add_entry, get_incident, incident_from, lost_race, swap, why_json
 
 if TYPE_CHECKING:
@@ -203,6 +203,16 @@ class Incidents(FixAttempts, Handoffs):
             to_epoch(since),
         )
         return found[0] if found else None
+
+    def closed_at(self, account: str, rule: str) -> datetime | None:
+        """When a person last ended an incident of this rule at the account; None when nobody has."""
+        with self._store.read() as db:
+            row = db.execute(
+                "SELECT MAX(resolved_at) FROM incidents WHERE account = ? AND rule = ?"
+                " AND ended_as IN ('false_alarm', 'level_2', 'level_3', 'level_4')",
+                (account, rule),
+            ).fetchone()
+        return at(row[0])
 
     def endings(self) -> list[tuple[str, int, str | None, int]]:
         """(challenge, level, ended_as, count) over all incidents, for the protocol's shares."""

@@ -14,6 +14,7 @@ from typing import Any, get_args
 
 from payops.clock import to_epoch
 from payops.domain.payments import (
+    OWING,
     Dispute,
     DisputeStatus,
     Invoice,
@@ -83,6 +84,7 @@ REFUNDS = _Kind(
         "payment_id",
         "attempt_id",
         "failure_reason",
+        "pending_reason",
     ),
     _refund_rank,
     ("payment_id", "attempt_id", "failure_reason"),
@@ -102,6 +104,7 @@ SUBSCRIPTIONS = _Kind(
         "failed_payments",
         "cancel_at_period_end",
         "has_payment_method",
+        "owing_since",
     ),
     _by_time(get_args(SubscriptionStatus)),
     ("customer",),
@@ -225,6 +228,7 @@ def _of_refund(refund: Refund) -> _Values:
         _text(refund.payment_id),
         refund.attempt_id,
         _text(refund.failure_reason),
+        _text(refund.pending_reason),
     )
 
 
@@ -241,6 +245,8 @@ def _of_subscription(one: Subscription) -> _Values:
         one.failed_payments,
         _flag(one.cancel_at_period_end),
         _flag(one.has_payment_method),
+        # Where a provider does not tell since when, the state's own time is the latest it can be.
+        epoch(one.owing_since or one.changed_at) if one.status in OWING else None,
     )
 
 

@@ -66,11 +66,12 @@ WHOLE = Facts(
             capture_before=START + 7 * 1440 * MINUTE, amount_refunded_minor=5, order_id="shop-1",
         ),
     ),
-    refunds=(refund("succeeded", 3, payment_id="pi_1", attempt_id="ch_1"),),
+    refunds=(refund("pending", 3, payment_id="pi_1", attempt_id="ch_1", pending_reason="processing"),),
     subscriptions=(
         subscription(
             "past_due", customer="cus_1", amount_minor=1, currency="eur", next_billing_at=START,
             outstanding_minor=2, failed_payments=3, cancel_at_period_end=False, has_payment_method=True,
+            owing_since=START - MINUTE,
         ),
     ),
     invoices=(invoice(subscription_id="sub_1", attempt_count=1, next_attempt_at=START, finalization_error="no"),),

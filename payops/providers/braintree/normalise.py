@@ -240,6 +240,7 @@ def subscription(
         outstanding_minor=balance,
         failed_payments=wire.number(found.get("failure_count")),
         has_payment_method=_has_method(found),
+        owing_since=_past_due_since(history) if known == "past_due" else None,
     )
 
 
@@ -329,6 +330,17 @@ def _refunded(sale: Mapping[str, Any], said: str, amount: int | None) -> int | N
 
 def _changed_at(thing: Mapping[str, Any], told_at: datetime | None) -> datetime | None:
     return wire.time(thing.get("updated_at")) or told_at
+
+
+def _past_due_since(history: Iterable[Mapping[str, Any]]) -> datetime | None:
+    """When the present run of "Past Due" began, as the history of states says."""
+    told = [(at, each.get("status")) for each in history if (at := wire.time(each.get("timestamp")))]
+    since = None
+    for at, status in sorted(told, key=lambda step: step[0], reverse=True):
+        if status != "Past Due":
+            break
+        since = at
+    return since
 
 
 def _has_method(found: Mapping[str, Any]) -> bool | None:

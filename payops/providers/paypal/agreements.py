@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 
-from payops.domain.payments import Dispute, DisputeStatus, Subscription, SubscriptionStatus
+from payops.domain.payments import OWING, Dispute, DisputeStatus, Subscription, SubscriptionStatus
 
 from . import amounts
 from .fields import as_id, time, word
@@ -66,6 +66,10 @@ def as_subscription(thing: Thing, account: str, changed_at: datetime) -> Subscri
         next_billing_at=time(billing.next_billing_time),
         outstanding_minor=owed,
         failed_payments=failures,
+        # Of several failures in a row only the last one's time is told.
+        owing_since=time(billing.last_failed_payment.time)
+        if failures == 1 and billing.last_failed_payment and status in OWING
+        else None,
     )
 
 

@@ -108,7 +108,8 @@ def as_refund(thing: Thing, account: str, changed_at: datetime, of: str | None =
     if refund_id is None or amount is None or currency is None:
         return None
     capture = refunded_capture(thing) or of
-    failed = (thing.status or thing.state or "").upper() in ("FAILED", "CANCELLED")
+    said = (thing.status or thing.state or "").upper()
+    failed = said in ("FAILED", "CANCELLED")
     reason = thing.status_details.reason if thing.status_details else None
     return Refund(
         account=account,
@@ -121,6 +122,7 @@ def as_refund(thing: Thing, account: str, changed_at: datetime, of: str | None =
         failure_reason=(word(reason) or word(thing.reason_code)) if failed else None,
         attempt_id=capture,
         changed_at=max(time(thing.update_time) or changed_at, changed_at),
+        pending_reason=word(reason) if said == "PENDING" else None,
     )
 
 

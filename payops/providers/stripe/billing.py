@@ -80,6 +80,7 @@ def subscription(thing: Thing, account: str, changed_at: datetime) -> Subscripti
         failed_payments=_failures(bill),
         cancel_at_period_end=True if thing.cancel_at is not None else ends,
         has_payment_method=_has_method(thing),
+        owing_since=fields.time(bill.created) if bill and _outstanding(bill) else None,
     )
 
 

@@ -112,6 +112,7 @@ def refund(thing: Thing, account: str, changed_at: datetime) -> Refund | None:
         failure_reason=fields.word(thing.failure_reason),
         attempt_id=charge,
         changed_at=changed_at,
+        pending_reason=fields.word(thing.pending_reason),
     )
 
 

@@ -114,6 +114,7 @@ class Bill(msgspec.Struct, frozen=True, gc=False):
     status: str | None = None
     amount_remaining: int | None = None
     attempt_count: int | None = None
+    created: int | None = None
 
 
 class Paused(msgspec.Struct, frozen=True, gc=False):
@@ -142,6 +143,7 @@ class Thing(msgspec.Struct, frozen=True, gc=False):
     amount_refunded: int | None = None
     failure_code: str | None = None
     failure_reason: str | None = None
+    pending_reason: str | None = None
     outcome: Outcome | None = None
     payment_method_details: MethodDetails | None = None
     evidence_details: EvidenceDetails | None = None

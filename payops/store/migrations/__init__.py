@@ -9,7 +9,7 @@ from __future__ import annotations
 import sqlite3
 from datetime import datetime
 
-from . import first, second, silences, third, topologies
+from . import exceptions, first, second, silences, third, topologies
 
 HISTORY: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("0001_first", first.STATEMENTS),
@@ -17,6 +17,7 @@ HISTORY: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("0003_third", third.STATEMENTS),
     ("0004_silences", silences.STATEMENTS),
     ("0005_topologies", topologies.STATEMENTS),
+    ("0006_exceptions", exceptions.STATEMENTS),
 )
 CURRENT = len(HISTORY)
 APPLICATION_ID = 0x7061796F
