@@ -110,6 +110,15 @@ class ApiCall:
 
 
 @dataclass(frozen=True, slots=True)
+class Remark:
+    """What the merchant wrote beside an object. It is searched for card data at the store's door and never stored."""
+
+    object_id: str
+    field: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Facts:
     """What one read or one delivery taught us; the store applies all of it or nothing."""
 
@@ -122,6 +131,7 @@ class Facts:
     invoices: tuple[Invoice, ...] = ()
     disputes: tuple[Dispute, ...] = ()
     payouts: tuple[Payout, ...] = ()
+    remarks: tuple[Remark, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

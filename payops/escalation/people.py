@@ -10,6 +10,7 @@ from payops.domain.actions import CAUSES
 from payops.domain.errors import NotPossible
 from payops.domain.handoffs import FIELDS, HandoffField, fault_of
 from payops.domain.incidents import EndedAs, FixAttempt, Incident
+from payops.domain.policy import parse_policy
 from payops.signals import SignalSet
 from payops.store import Store
 from payops.text import did_you_mean, safe_line, safe_text
@@ -205,6 +206,8 @@ def resolve(
             next_action="",
             next_action_at=None,
         )
+        if parse_policy(incident.policy).source == "card_data":
+            store.findings.review(incident.account, now, false_alarm=code == FALSE_ALARM)
     return f"{incident_id}: resolved as {ended}"
 
 

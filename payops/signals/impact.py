@@ -36,6 +36,8 @@ def impact(store: Store, incident: Incident, now: datetime) -> Impact:
         return _unseen(store, incident, "a payment the provider does not take leaves no trace")
     if source == "rejections":
         return _stopped(store, incident, end)
+    if source == "card_data":
+        return _exposed(store, incident)
     if incident.challenge == "transaction_fail":
         return _failures(store, incident, end)
     if incident.challenge == "webhook_miss":
@@ -95,6 +97,21 @@ def _unseen(store: Store, incident: Incident, why: str) -> Impact:
     usual = store.facts.window(incident.account, incident.opened_at - day, incident.opened_at)
     hourly = f"; {usual.succeeded / 24:.1f} an hour succeeded in the day before" if usual.succeeded else ""
     return Impact(incident.opened_at, None, None, method=f"{why}{hourly}")
+
+
+def _exposed(store: Store, incident: Incident) -> Impact:
+    """How many purchases had account data written beside them, as far as payops saw it."""
+    found = store.findings.listing(incident.account, limit=MOST)
+    mine = [each for each in found if each.reviewed_at in (None, incident.resolved_at)]
+    numbers = {each.seal for each in mine if each.seal}
+    told = f", {plural(len(numbers), 'different card number')} among them" if numbers else ""
+    return Impact(
+        min((each.found_at for each in mine), default=incident.opened_at),
+        len({each.ref for each in mine}),
+        None,
+        method=f"events and objects with account data in them{told}, told apart by a keyed hash and not kept; earlier ones, "
+        "and copies elsewhere, are unknown",
+    )
 
 
 def _stopped(store: Store, incident: Incident, end: datetime) -> Impact:

@@ -12,6 +12,7 @@ from . import (
     account,
     authorizations,
     calls,
+    card_data,
     credentials,
     disputes,
     duplicates,
@@ -44,6 +45,7 @@ _OF_ACCOUNTS: dict[str, Callable[[Store, AccountSettings, datetime], SignalRow]]
     "stuck_invoices": subscriptions.stuck_row,
     "duplicates": duplicates.row,
     "authorizations": authorizations.row,
+    "card_data": card_data.row,
 }
 _OF_ENDPOINTS: dict[str, Callable[[Store, AccountSettings, EndpointSettings, datetime], SignalRow]] = {
     "endpoints": webhooks.endpoint_row,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from .fields import Field, FieldType, SignalRow, SignalSet, Source
+from .house_sources import HOUSE_SOURCES
 from .object_sources import OBJECT_SOURCES
 
 __all__ = ["ESCALATION_FIELDS", "SOURCES", "Field", "FieldType", "SignalRow", "SignalSet", "Source"]
@@ -270,7 +271,8 @@ _PROVIDER = (
 )
 
 SOURCES: dict[str, Source] = {
-    source.name: source for source in (*_PAYMENTS, *_WEBHOOKS, *_CREDENTIALS, *_PROVIDER, *OBJECT_SOURCES)
+    source.name: source
+    for source in (*_PAYMENTS, *_WEBHOOKS, *_CREDENTIALS, *_PROVIDER, *OBJECT_SOURCES, *HOUSE_SOURCES)
 }
 
 ESCALATION_FIELDS: Mapping[str, Field] = {

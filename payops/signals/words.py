@@ -211,6 +211,32 @@ def _account(values: Values) -> Told:
     return told, set(values)
 
 
+_KINDS = {"pan": "card numbers", "cvv": "security codes", "track": "track data"}
+
+
+def _card_data(values: Values) -> Told:
+    told = []
+    confirmed, suspected = values.get("confirmed"), values.get("suspected")
+    kinds = [_KINDS.get(kind, kind) for kind in str(values.get("kinds") or "").split(", ") if kind]
+    what = f" of {' and '.join(kinds)}" if kinds else ""
+    if isinstance(confirmed, int) and confirmed:
+        told.append(f"{plural(confirmed, 'finding')}{what} {be(confirmed)} confirmed")
+    if isinstance(suspected, int) and suspected:
+        told.append(
+            f"{plural(suspected, 'finding')}{what} {be(suspected)} suspected, an issuer or the context is lacking"
+        )
+    for name, said in (("fields", "in"), ("places", "by"), ("closed", "nothing is kept any more of")):
+        value = values.get(name)
+        if told and isinstance(value, str) and value:
+            told.append(f"{said} {safe_line(value)}")
+    if told:
+        told.append(
+            "our own copy is masked, what the provider and the application keep is not; whether raw cards or tokens are "
+            "used cannot be seen from here: ask for the checkout's code, its logs and the provider's copy"
+        )
+    return told, set(values)
+
+
 _SPEAKERS: dict[str, Callable[[Values], Told]] = {
     "success": _success,
     "rejections": _rejections,
@@ -222,6 +248,7 @@ _SPEAKERS: dict[str, Callable[[Values], Told]] = {
     "mode": _mode,
     "calls": _calls,
     "account": _account,
+    "card_data": _card_data,
 }
 
 

@@ -4,6 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from typing import Literal
+
+Certainty = Literal["confirmed", "suspected"]
+"""`confirmed`: the check digit is right and an issuer has such numbers. `suspected`: one of these with a doubt."""
+Standing = Literal["plain", "card", "identifier"]
+"""What the name of a field says of the numbers in it: nothing, that they are cards, or that the merchant counts by them."""
 
 # First digits and lengths of the card brands; nothing starts with 1, so epoch times never match.
 _ISSUERS: tuple[tuple[str, str, range], ...] = (
@@ -39,15 +45,37 @@ _PROVIDER_ID = re.compile(r"(?:[a-z]{2,12}_)+(?:live_|test_)?(?=[0-9A-Za-z]*[A-Z
 _HEX = re.compile(
     r"(?=.*[a-f])[0-9a-f]{20,}|[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.I
 )
+_CARD_NEAR = re.compile(
+    r"\b(?:credit|debit)?[ _-]?(?:card|pan|cc|ccn|visa|mastercard|amex|maestro|kreditkarte|karte)\b", re.I
+)
+_NEAR = 24
 _DECIMAL = re.compile(r"\d{1,3}\.\d{7,}")
 _LONG = re.compile(rf"\d(?:[{_SEPARATORS}]{{0,2}}\d){{12}}")
 
 
-def mask_pans(text: str, put: Callable[[str], str]) -> str:
-    """The text with each card number replaced by `put` of its masked form (`[card …4242]`)."""
+def mask_pans(text: str, put: Callable[[str, Certainty], str], standing: Standing = "plain") -> str:
+    """The text with each card number replaced by what `put` makes of its digits and of how certain it is one.
+
+    One number in ten passes the check digit by chance. So a number that no issuer has is only suspected, and only where
+    something near it speaks of a card; so is a bare number in a field the merchant counts by, whatever it begins with.
+    """
     if len(text) < 13 or not _LONG.search(text):
         return text
-    return _DIGITS.sub(lambda match: _pan(match, put), text)
+    return _DIGITS.sub(lambda match: _pan(match, put, standing), text)
+
+
+def may_hold_card_data(text: str) -> bool:
+    """Whether it is worth a search: most ids and names are not."""
+    return "cv" in text or "=" in text or _LONG.search(text) is not None
+
+
+def certainty(digits: str, standing: Standing = "plain") -> Certainty | None:
+    """How certain it is that these digits alone are a card number; None = they are not."""
+    if is_pan(digits):
+        return "suspected" if standing == "identifier" else "confirmed"
+    if standing == "card" and 13 <= len(digits) <= 19 and len(set(digits)) > 1 and _luhn(digits):
+        return "suspected"
+    return None
 
 
 def is_pan(digits: str) -> bool:
@@ -60,22 +88,28 @@ def masked_pan(digits: str) -> str:
     return f"[card …{digits[-4:]}]"
 
 
-def _pan(match: re.Match[str], put: Callable[[str], str]) -> str:
+def _pan(match: re.Match[str], put: Callable[[str, Certainty], str], standing: Standing) -> str:
     run, text = match[0], match.string
     before, after = text[max(0, match.start() - 64) : match.start()], text[match.end() : match.end() + 64]
     if before.endswith("+") or _DECIMAL.fullmatch(run):
         return run  # a telephone number, a fraction
     if " " not in run and _inside_an_id(run, before, after):
         return run
-    return _mask_run(run, put)
+    if _CARD_NEAR.search(before[-_NEAR:]) or _CARD_NEAR.search(after[:_NEAR]):
+        standing = "card"
+    elif standing == "identifier" and not run.isdigit():
+        standing = "plain"  # nobody writes an order number in groups of four
+    return _mask_run(run, put, standing)
 
 
-def _mask_run(run: str, put: Callable[[str], str]) -> str:
+def _mask_run(run: str, put: Callable[[str, Certainty], str], standing: Standing) -> str:
     for start, end in _windows(run):
         digits = _digits_of(run[start:end])
         if is_pan(digits):
-            return run[:start] + put(masked_pan(digits)) + _mask_run(run[end:], put)
-    return run
+            sure: Certainty = "suspected" if standing == "identifier" else "confirmed"
+            return run[:start] + put(digits, sure) + _mask_run(run[end:], put, standing)
+    whole = _digits_of(run)
+    return run if certainty(whole, standing) is None else put(whole, "suspected")
 
 
 def _inside_an_id(run: str, before: str, after: str) -> bool:

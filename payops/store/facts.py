@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import sqlite3
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from payops.domain.events import Facts as Learned
 from payops.domain.events import FeedPage
 
 from .attempts import apply_attempts
 from .calls import CallFacts, CallStats
+from .cards import may_hold_card_data
 from .credentials import CredentialFacts, store_application_proof, store_proof
 from .endpoints import EndpointFacts, replace_endpoints, replace_undelivered
 from .events import EventFacts, apply_events, quarantine
@@ -26,7 +27,11 @@ from .objects import (
     apply_subscriptions,
 )
 from .rates import FirstAttempt, RateFacts, Slice, Window
+from .redaction import Hunt, redact_field
 from .states import StateFacts, store_state
+
+NAMED_BY_MERCHANTS = ("order_id", "customer")
+"""Of an attempt: what the shop may have written anything into."""
 
 if TYPE_CHECKING:
     from .store import Store
@@ -85,7 +90,7 @@ class Facts(
     def apply_page(self, account: str, page: FeedPage, now: datetime) -> Applied:
         """Store one answered poll: its facts, its snapshots, and the feed's new state, in one transaction."""
         with self._store.write() as db:
-            applied = _apply(db, account, page.facts, now)
+            applied = _apply(db, account, self._searched(db, account, page, now), now)
             if page.endpoints is not None:
                 replace_endpoints(db, account, page.endpoints, now)
             if page.undelivered is not None:
@@ -98,6 +103,29 @@ class Facts(
                 store_state(db, account, page.account_state)
             record_page(db, account, page, applied.new, now)
         return applied
+
+    def _searched(self, db: sqlite3.Connection, account: str, page: FeedPage, now: datetime) -> Learned:
+        """What a page states, without its closed fields; card data in what a merchant names or writes is recorded."""
+        findings, learned = self._store.findings, page.facts
+        texts = [
+            *((each.object_id, each.field, each.text) for each in learned.remarks),
+            *(
+                (each.attempt_id, name, text)
+                for each in learned.attempts
+                for name, text in ((name, getattr(each, name)) for name in NAMED_BY_MERCHANTS)
+                if text is not None and may_hold_card_data(text)
+            ),
+        ]
+        for object_id, name, text in texts:
+            hunt = Hunt(seal=findings.seal)
+            redact_field(name, text, hunt)
+            if hunt.found:
+                findings.record(db, account, f"feed {page.feed}", object_id, hunt.found, now)
+        closed = {name.partition(".")[0] for name in findings.hunt(db, account).closed}
+        kept: dict[str, Any] = dict.fromkeys(closed.intersection(NAMED_BY_MERCHANTS))
+        if not kept:
+            return learned
+        return replace(learned, attempts=tuple(replace(each, **kept) for each in learned.attempts))
 
     def apply_facts(self, account: str, facts: Learned, now: datetime) -> Applied:
         """Store facts that came by another way than a feed."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import sqlite3
 import stat
 from pathlib import Path
@@ -14,6 +15,7 @@ from .migrations import APPLICATION_ID, CURRENT, version
 
 _MAGIC = b"SQLite format 3\x00"
 BUSY_S = 5.0
+KEY_BYTES = 32
 
 
 def create(path: Path) -> None:
@@ -32,6 +34,28 @@ def create(path: Path) -> None:
         raise StoreError(
             f"{path}: cannot be created: {error.strerror}; choose another place for the store"
         ) from error
+
+
+def key(path: Path) -> bytes:
+    """32 secret bytes in a file of their own that only its owner may read, made when there is none."""
+    try:
+        made = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+    except FileExistsError:
+        made = None
+    except OSError as error:
+        raise StoreError(f"{path}: cannot be created: {error.strerror}") from error
+    try:
+        if made is not None:
+            with os.fdopen(made, "wb") as file:
+                file.write(secrets.token_bytes(KEY_BYTES))
+        if path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+            raise StoreError(f"{path}: others can read it; run: chmod 600 {path}")
+        found = path.read_bytes()
+    except OSError as error:
+        raise StoreError(f"{path}: cannot be read: {error.strerror}") from error
+    if len(found) != KEY_BYTES:
+        raise StoreError(f"{path}: is not a key of payops; move it away")
+    return found
 
 
 def check(path: Path) -> None:

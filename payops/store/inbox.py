@@ -17,7 +17,7 @@ from .forwards import owe
 from .inbox_replay import InboxReplay
 from .inbox_rows import InboxRow, row_from
 from .inbox_search import InboxFilter, InboxFound, InboxSearch
-from .redaction import redact_body, redact_text
+from .redaction import card_data, redact_body, redact_text
 from .rows import EVENT_COLUMNS, at, event_values
 
 if TYPE_CHECKING:
@@ -58,12 +58,26 @@ class Inbox(InboxSearch, InboxReplay):
 
         On return the whole batch survives a kill and a power cut: answer 2xx only then.
         """
-        rows = [
-            (*event_values(delivery.account, delivery.event), redact_body(delivery.body)[0], delivery)
-            for delivery in deliveries
-        ]
+        with self._store.read() as db:
+            told = {
+                account: self._store.findings.hunt(db, account) for account in {d.account for d in deliveries}
+            }
+        rows = []
+        for delivery in deliveries:
+            hunt = told[delivery.account].anew()
+            body, found = redact_body(delivery.body, hunt)
+            rows.append((event_values(delivery.account, delivery.event), body, card_data(found), delivery))
+        stored = []
         with self._store.write_durably() as db:
-            return [_receive(db, row[:-2], row[-2], row[-1]) for row in rows]
+            for event, body, found, delivery in rows:
+                new = _receive(db, event, body, delivery)
+                stored.append(new)
+                if found and new:
+                    place = f"webhook {delivery.event.type}"
+                    self._store.findings.record(
+                        db, delivery.account, place, delivery.event.event_id, found, delivery.received_at
+                    )
+        return stored
 
     def import_seen(self, account: str, events: Iterable[WebhookEvent], received_at: datetime) -> int:
         """Events that count as delivered and processed before payops looked; returns how many were new."""

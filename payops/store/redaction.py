@@ -1,6 +1,7 @@
 """The border to the disk: card data, secrets and e-mail addresses are masked before anything is stored.
 
-Masking twice changes nothing. What was found is reported by kind and place, never by value.
+Masking twice changes nothing. What was found is reported by kind and place, never by value: a card number at most by
+a keyed hash. What is base64, XML, a form or JSON inside a string is opened first.
 """
 
 from __future__ import annotations
@@ -8,23 +9,58 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Literal, NamedTuple
 
 from payops.text import mask
 
-from .cards import is_pan, mask_pans, masked_pan
+from . import encoded
+from .cards import Certainty, Standing, certainty, mask_pans, masked_pan
 
 Kind = Literal["pan", "cvv", "track", "secret", "email"]
+CARD_DATA: frozenset[Kind] = frozenset({"pan", "cvv", "track"})
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One masked thing. `path` is the field (`data.object.metadata.note`), empty in free text."""
+    """One masked thing. `path` is the field (`data.object.metadata.note`), empty in free text.
+
+    `seal` is the keyed hash of a card number where one was asked for. A security code has none: of a thousand
+    possible ones any hash tells which it was.
+    """
 
     kind: Kind
     path: str
+    certainty: Certainty = "confirmed"
+    seal: str = ""
+
+
+@dataclass(slots=True)
+class Hunt:
+    """One search for what must not be stored: what it found, and what it was told.
+
+    `closed` are fields, with `[]` for any place in a list, of which nothing is kept any more; `seal` makes the keyed
+    hash of a card number.
+    """
+
+    closed: frozenset[str] = frozenset()
+    seal: Callable[[str], str] | None = None
+    found: list[Finding] = field(default_factory=list)
+    depth: int = 0
+
+    def anew(self) -> Hunt:
+        """The same search of something else."""
+        return Hunt(self.closed, self.seal)
+
+    def add(self, kind: Kind, path: str) -> None:
+        self.found.append(Finding(kind, path))
+
+    def add_pan(self, path: str, digits: str, sure: Certainty) -> str:
+        """Note a card number; what may be kept of it."""
+        self.found.append(Finding("pan", path, sure, self.seal(digits) if self.seal else ""))
+        return masked_pan(digits)
 
 
 _TRACK = re.compile(r"%?[Bb]\d{12,19}\^[^^\n]{2,30}\^\d[^?\n]{3,60}\??|;?\d{12,19}=\d{7,}[^?\s\"]{0,40}\??")
@@ -98,6 +134,18 @@ _MERCHANT_DEFINED = frozenset(
 )
 
 
+_IN_LIST = re.compile(r"\[\d+\]")
+_CARD_NAMES = re.compile(
+    r"(?:credit|debit)?card(?:no|nr|num|number|pan)?|number|pan|ccn?|cc(?:no|nr|num|number)|primaryaccountnumber"
+)
+# Numbers that merchants count by: orders, invoices, parcels. A bare one that looks like a card number may be none.
+_IDENTIFIERS = re.compile(
+    r"(?:.*[_-])?(?:id|no|nr|num|number|ref|reference|code|sku|ean|upc|gtin|imei|iban|barcode|tracking|phone|serial"
+    r"|timestamp|created|updated|at|time)",
+    re.I,
+)
+
+
 class _Field(NamedTuple):
     """What the name of a field says about its value."""
 
@@ -106,6 +154,7 @@ class _Field(NamedTuple):
     secret: bool
     declared: bool
     merchants: bool
+    standing: Standing
     harmless: bool
     """The name itself needs no masking."""
 
@@ -118,33 +167,43 @@ def redact(value: object) -> tuple[object, tuple[Finding, ...]]:
     """
     if isinstance(value, str):
         return redact_body(value)
-    found: list[Finding] = []
+    hunt = Hunt()
     try:
-        return _value(value, _NAMELESS, "", True, found), tuple(found)
+        return _value(value, _NAMELESS, "", True, hunt), tuple(hunt.found)
     except RecursionError:
         return f"[{type(value).__name__} nested too deep]", ()
 
 
-def redact_body(body: str) -> tuple[str, tuple[Finding, ...]]:
+def redact_body(body: str, hunt: Hunt | None = None) -> tuple[str, tuple[Finding, ...]]:
     """A JSON document masked field by field; anything that is no JSON as free text."""
-    found: list[Finding] = []
+    hunt = hunt or Hunt()
     if body.lstrip()[:1] in ("{", "["):
         try:
-            masked = _value(json.loads(body), _NAMELESS, "", True, found)
-            return json.dumps(masked, separators=(",", ":")), tuple(found)
+            masked = _value(json.loads(body), _NAMELESS, "", True, hunt)
+            return json.dumps(masked, separators=(",", ":")), tuple(hunt.found)
         except (ValueError, RecursionError):
-            found.clear()
-    return _text(body, "", found), tuple(found)
+            hunt.found.clear()
+    return _text(body, "", hunt), tuple(hunt.found)
+
+
+def redact_field(name: str, text: str, hunt: Hunt) -> str:
+    """One field of the merchant's own, masked as its name says; a name with dots is a path."""
+    return _string(text, _named(name.rpartition(".")[2]), name, False, hunt)
+
+
+def card_data(findings: tuple[Finding, ...]) -> tuple[Finding, ...]:
+    """Those of them that are account data: a PAN, a security code, a track."""
+    return tuple(finding for finding in findings if finding.kind in CARD_DATA)
 
 
 def redact_text(text: str) -> str:
     """Free text with everything secret masked."""
-    return text if _OBJECT_ID.fullmatch(text) else _text(text, "", [])
+    return _text(text, "", Hunt())
 
 
 def redact_name(text: str) -> str:
     """Card data and secrets masked, addresses kept: for names of operators and for URLs."""
-    return _text(text, "", [], emails=False)
+    return _text(text, "", Hunt(), emails=False)
 
 
 def email_hash(address: str) -> str:
@@ -161,21 +220,31 @@ def _named(name: str) -> _Field:
         plain in _SECRET_FIELDS,
         _DECLARED.fullmatch(name) is not None,
         name in _MERCHANT_DEFINED,
-        _text(name, "", []) == name,
+        _standing(name, plain),
+        _text(name, "", Hunt()) == name,
     )
 
 
-_NAMELESS = _Field(False, False, False, False, False, True)
+def _standing(name: str, plain: str) -> Standing:
+    if _CARD_NAMES.fullmatch(plain):
+        return "card"
+    return "identifier" if _IDENTIFIERS.fullmatch(name) else "plain"
 
 
-def _value(value: object, field: _Field, path: str, declared: bool, found: list[Finding]) -> object:
+_NAMELESS = _Field(False, False, False, False, False, "plain", True)
+
+
+def _value(value: object, field: _Field, path: str, declared: bool, hunt: Hunt) -> object:
     """`declared`: the names here are the provider's, so a field called `id` holds an id."""
+    if hunt.closed and _IN_LIST.sub("[]", path) in hunt.closed:
+        _value(value, field, path, declared, Hunt(seal=hunt.seal, found=hunt.found))
+        return None  # looked at, so that what goes on is counted, and not kept
     if isinstance(value, str):
-        return _string(value, field, path, declared, found)
+        return _string(value, field, path, declared, hunt)
     if value is None or isinstance(value, bool | float):
         return value
     if isinstance(value, int):
-        return _number(value, field, path, declared, found)
+        return _number(value, field, path, declared, hunt)
     if isinstance(value, dict):
         masked: dict[object, object] = {}
         for key, inner in value.items():
@@ -184,50 +253,59 @@ def _value(value: object, field: _Field, path: str, declared: bool, found: list[
             if named.harmless and (inner is None or inner is True or inner is False):
                 masked[label] = inner  # most fields of a body: spare them the work
                 continue
-            here = f"{path}.{label}" if path else label
-            shown = label if named.harmless else _text(label, here, found)
+            # The name may be what has to be masked, and then stands in no path either.
+            shown = label if named.harmless else _text(label, path, hunt)
+            here = f"{path}.{shown}" if path else shown
             theirs = declared and not named.merchants
-            masked[shown] = _value(inner, named, here, theirs, found)
+            masked[shown] = _value(inner, named, here, theirs, hunt)
         return masked
     if isinstance(value, list | tuple):
-        return [_value(item, field, f"{path}[{i}]", declared, found) for i, item in enumerate(value)]
-    return _text(str(value), path, found)
+        return [_value(item, field, f"{path}[{i}]", declared, hunt) for i, item in enumerate(value)]
+    return _text(str(value), path, hunt)
 
 
-def _string(value: str, field: _Field, path: str, declared: bool, found: list[Finding]) -> str:
+def _string(value: str, field: _Field, path: str, declared: bool, hunt: Hunt) -> str:
     if field.cvv and re.fullmatch(r"\s*\d{3,4}\s*", value):
-        found.append(Finding("cvv", path))
+        hunt.add("cvv", path)
         return "[cvv]"
     if field.track and re.search(r"\d{8}", value):
-        found.append(Finding("track", path))
+        hunt.add("track", path)
         return "[track]"
     if field.secret and value not in ("", "[secret]"):
-        found.append(Finding("secret", path))
+        hunt.add("secret", path)
         return "[secret]"
-    return _text(value, path, found, cards=not (declared and field.declared))
+    return _text(value, path, hunt, cards=not (declared and field.declared), standing=field.standing)
 
 
-def _number(value: int, field: _Field, path: str, declared: bool, found: list[Finding]) -> object:
+def _number(value: int, field: _Field, path: str, declared: bool, hunt: Hunt) -> object:
     if field.cvv and 0 <= value <= 9999:
-        found.append(Finding("cvv", path))
+        hunt.add("cvv", path)
         return "[cvv]"
     if value < 10**12 or value >= 10**19 or (declared and field.declared):
         return value
     digits = str(value)
-    if not is_pan(digits):
-        return value
-    found.append(Finding("pan", path))
-    return masked_pan(digits)
+    sure = certainty(digits, field.standing)
+    return value if sure is None else hunt.add_pan(path, digits, sure)
 
 
-def _text(text: str, path: str, found: list[Finding], *, cards: bool = True, emails: bool = True) -> str:
+def _text(
+    text: str,
+    path: str,
+    hunt: Hunt,
+    *,
+    cards: bool = True,
+    emails: bool = True,
+    standing: Standing = "plain",
+) -> str:
     if not text.isascii() or "\x00" in text:
         text = _clean(text)
-    if len(text) < 6:
+    if len(text) < 6 or _OBJECT_ID.fullmatch(text):
         return text
+    if cards and len(text) > 11 and hunt.depth < encoded.DEEPEST and encoded.hides(text):
+        text = _opened(text, path, hunt)
 
     def put(kind: Kind, instead: str) -> str:
-        found.append(Finding(kind, path))
+        hunt.add(kind, path)
         return instead
 
     lower = text.lower()
@@ -244,8 +322,28 @@ def _text(text: str, path: str, found: list[Finding], *, cards: bool = True, ema
             text = _CVV_TEXT.sub(lambda m: put("cvv", f"{m['name']}[cvv]"), text)
         if "^" in text or "=" in text:
             text = _TRACK.sub(lambda m: put("track", "[track]"), text)
-        text = mask_pans(text, lambda masked: put("pan", masked))
+        text = mask_pans(text, lambda digits, sure: hunt.add_pan(path, digits, sure), standing)
     return text
+
+
+def _opened(text: str, path: str, hunt: Hunt) -> str:
+    """The text with what its encodings hide masked; names inside one are nobody's but the writer's."""
+
+    def of_field(name: str, value: str) -> str:
+        shown = redact_name(name)
+        here = f"{path}.{shown}" if path else shown
+        return str(_value(value, _named(name), here, False, hunt) or "")
+
+    hunt.depth += 1
+    try:
+        return encoded.masked(
+            text,
+            of_field,
+            lambda said: _text(said, path, hunt),
+            lambda said: _value(said, _NAMELESS, path, False, hunt),
+        )
+    finally:
+        hunt.depth -= 1
 
 
 def _hints_at_secret(lower: str) -> bool:

@@ -18,6 +18,7 @@ from . import files
 from .audit import Audit
 from .commands import Commands
 from .facts import Facts
+from .findings import Findings
 from .forwards import Forwards
 from .inbox import Inbox
 from .incidents import Incidents
@@ -59,6 +60,7 @@ class Store:
         self._turn: AbstractContextManager[object] = threading.RLock() if shared else nullcontext()
         self.audit = Audit(self)
         self.facts = Facts(self)
+        self.findings = Findings(self)
         self.inbox = Inbox(self)
         self.forwards = Forwards(self)
         self.incidents = Incidents(self)
@@ -68,6 +70,8 @@ class Store:
         self.leases = Leases(self)
         self.switches = Switches(self)
         self._identity: str | None = None
+        self.seeded = False
+        """Its secrets are made of its seed: for runs that must come out the same."""
 
     @classmethod
     def open(cls, path: Path, *, now: datetime, seed: str | None = None) -> Store:
@@ -77,7 +81,9 @@ class Store:
         """
         if not path.exists():
             files.create(path)
-        return cls._opened(path, now=now, identity=_identity_from(seed) if seed else None, may_create=True)
+        store = cls._opened(path, now=now, identity=_identity_from(seed) if seed else None, may_create=True)
+        store.seeded = seed is not None
+        return store
 
     @classmethod
     def open_existing(cls, path: Path, *, now: datetime | None = None) -> Store:

@@ -54,6 +54,8 @@ CASES = (
         within="15m",
         also=("decline-code-surge",),
     ),
+    Case("pan_in_metadata", "card-data-found", ends="state: open, level: 3"),
+    Case("cvv_in_webhook", "card-data-found", ends="state: open, level: 3"),
     Case("gateway_rejections", "gateway-rejections", ("stripe", "braintree"), also=("success-rate-drop",)),
 )
 

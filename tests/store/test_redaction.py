@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import base64
 import json
 from pathlib import Path
 
@@ -8,7 +9,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from payops.store import redact, redact_text
-from payops.store.redaction import email_hash, redact_body, redact_name
+from payops.store.redaction import Finding, Hunt, card_data, email_hash, redact_body, redact_name
 
 SAMPLES = Path(__file__).resolve().parents[3] / "shared" / "data"
 CARDS = {
@@ -123,7 +124,7 @@ def test_a_merchants_own_fields_are_never_exempt_by_name(field: str):
 def test_card_number_is_found_as_key_as_number_and_deep_in_lists():
     masked, found = redact({"a": [{"4242424242424242": 1}, [5555555555554444]]})
     assert masked == {"a": [{"[card …4242]": 1}, ["[card …4444]"]]}
-    assert {finding.path for finding in found} == {"a[0].4242424242424242", "a[1][0]"} or len(found) == 2
+    assert [finding.path for finding in found] == ["a[0]", "a[1][0]"], "no path tells what was found"
 
 
 @pytest.mark.parametrize(
@@ -265,6 +266,109 @@ def test_nothing_in_the_providers_own_samples_is_taken_for_card_data(name: str):
     texts = [file.read_text("utf-8") for file in files]
     documents = [line for text in texts for line in (text.splitlines() if name.endswith("jsonl") else [text])]
     assert documents
-    for document in documents:
-        found = [finding for finding in redact_body(document)[1] if finding.kind in ("pan", "cvv", "track")]
-        assert found == []
+    found = [finding for document in documents for finding in card_data(redact_body(document)[1])]
+    # Braintree's own sample of a failed refund shows a card with `<cvv>123</cvv>`, plain and as base64: that is one.
+    expected = ["cvv", "cvv"] if name.startswith("braintree") else []
+    assert [finding.kind for finding in found] == expected
+
+
+PAN, CVV = "4242424242424242", "123"
+
+
+def _base64(text: str) -> str:
+    return base64.b64encode(text.encode()).decode()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        _base64(PAN),
+        _base64(f"<card><number>{PAN}</number></card>"),
+        _base64(_base64(f"card={PAN}")),
+        base64.urlsafe_b64encode(f'{{"card":"{PAN}","x":"??>>"}}'.encode()).decode().rstrip("="),
+        base64.encodebytes(f"{'the note of a shop that writes a lot ' * 2}{PAN}".encode()).decode(),
+        "&#52;242424242424242",
+        "%34%32%34%32424242424242",
+        "a=b&card=4242%204242+4242%204242",
+        json.dumps({"n": PAN}),
+        '{"n":"\\u00342424242424242\\u0034\\u0032"}',
+        f"<Card><Number>&#52;{PAN[1:]}</Number></Card>",
+    ],
+)
+def test_an_encoding_hides_no_card_number(text: str):
+    masked, found = redact({"metadata": {"note": text}})
+    assert [(finding.kind, finding.certainty) for finding in card_data(found)] == [("pan", "confirmed")]
+    assert PAN not in json.dumps(masked) and text not in json.dumps(masked)
+    assert found[0].path.startswith("metadata.note")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"<cvv>{CVV}</cvv>",
+        f"<bt:card><bt:security-code> {CVV} </bt:security-code></bt:card>",
+        f"amount=12&cvc={CVV}",
+        f'{{"cvv2":{CVV}}}',
+        _base64(f"order=7&cvv={CVV}&name=x"),
+        f"cvc=%3{CVV[0]}23&amount=7",
+    ],
+)
+def test_an_encoding_hides_no_security_code(text: str):
+    for body in (text, json.dumps({"metadata": {"note": text}})):
+        masked, found = redact_body(body)
+        assert [finding.kind for finding in card_data(found)] == ["cvv"]
+        assert text not in masked
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        _base64("transaction_3f8ka92 of nobody"),
+        "dHJhbnNhY3Rpb25fM2Y4a2E5Mg",
+        "a=1&b=2&url=https%3A%2F%2Fshop.example%2F",
+        "<order><id>77</id></order>",
+        '{"a":1}',
+        "100 % of it, &#233; and all",
+        _base64("\x00\x01\x02 binary 4242424242424242"),
+    ],
+)
+def test_an_encoding_that_hides_nothing_stays_as_it_is(text: str):
+    assert redact({"note": text}) == ({"note": text}, ())
+
+
+def test_a_number_is_confirmed_or_suspected_by_issuer_and_context():
+    def judged(metadata: dict[str, object]) -> list[tuple[str, str]]:
+        return [(finding.kind, finding.certainty) for finding in redact({"metadata": metadata})[1]]
+
+    nobodys = "1234567890123452"
+    assert judged({"note": PAN}) == judged({"card": int(PAN)}) == [("pan", "confirmed")]
+    assert judged({"order_id": PAN}) == judged({"order_id": int(PAN)}) == [("pan", "suspected")]
+    assert judged({"order_id": "4242 4242 4242 4242"}) == [("pan", "confirmed")]
+    assert judged({"order_id": f"card {PAN}"}) == judged({"card_number": PAN}) == [("pan", "confirmed")]
+    assert judged({"note": nobodys}) == judged({"order_id": int(nobodys)}) == []
+    assert judged({"note": f"card {nobodys}"}) == judged({"pan": nobodys}) == [("pan", "suspected")]
+
+
+def test_of_a_closed_field_nothing_is_kept_and_what_goes_on_is_found():
+    hunt = Hunt(closed=frozenset({"metadata.note", "lines[].text"}), seal=lambda digits: digits[-2:])
+    body = {
+        "metadata": {"note": f"{PAN} and Ann's order"},
+        "lines": [{"text": "x"}, {"text": f"cvv {CVV}"}],
+        "id": "7",
+    }
+    masked, found = redact_body(json.dumps(body), hunt)
+    assert json.loads(masked) == {
+        "metadata": {"note": None},
+        "lines": [{"text": None}, {"text": None}],
+        "id": "7",
+    }
+    assert found == (Finding("pan", "metadata.note", seal="42"), Finding("cvv", "lines[1].text"))
+
+
+def test_encodings_within_encodings_end():
+    text = PAN
+    for _ in range(12):
+        text = _base64(text)
+    redact_text(text)
+    redact_text("{" * 50_000 + "<a>" * 1000 + "=&" * 5000)
+    redact_text("<a" * 20_000 + "%" * 20_000 + "A" * 50_000)

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
-from payops.domain.events import Facts
+from payops.domain.events import Facts, Remark
 from payops.domain.payments import (
     Attempt,
     AttemptStatus,
@@ -44,6 +44,7 @@ TRANSACTION: wire.Fields = {
             "recurring",
             "payment-instrument-type",
             "authorization-expires-at",
+            "custom-fields",
         )
     ),
     "customer": {"id": None},
@@ -121,8 +122,9 @@ _DISPUTE: Mapping[str, DisputeStatus] = {
 
 def facts(transactions: Iterable[Mapping[str, Any]], account: str) -> Facts:
     """What these transactions state; one without id, time or status cannot be kept and is left out."""
-    attempts, refunds = [], []
+    attempts, refunds, remarks = [], [], []
     for each in transactions:
+        remarks += _remarks(each)
         if each.get("type") == "credit":
             back = refund(each, account)
             if back is not None:
@@ -131,7 +133,17 @@ def facts(transactions: Iterable[Mapping[str, Any]], account: str) -> Facts:
             tried = attempt(each, account)
             if tried is not None:
                 attempts.append(tried)
-    return Facts(attempts=tuple(attempts), refunds=tuple(refunds))
+    return Facts(attempts=tuple(attempts), refunds=tuple(refunds), remarks=tuple(remarks))
+
+
+def _remarks(transaction: Mapping[str, Any]) -> list[Remark]:
+    """What the shop wrote into its own fields: Braintree shows these in searches as well as in notifications."""
+    transaction_id = wire.identifier(transaction.get("id")) or ""
+    return [
+        Remark(transaction_id, f"custom_fields.{name}", str(text))
+        for name, text in wire.mapping(transaction.get("custom_fields")).items()
+        if text is not None
+    ]
 
 
 def attempt(sale: Mapping[str, Any], account: str, told_at: datetime | None = None) -> Attempt | None:

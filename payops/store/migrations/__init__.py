@@ -9,7 +9,7 @@ from __future__ import annotations
 import sqlite3
 from datetime import datetime
 
-from . import exceptions, first, second, silences, third, topologies
+from . import card_findings, exceptions, first, second, silences, third, topologies
 
 HISTORY: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("0001_first", first.STATEMENTS),
@@ -18,6 +18,7 @@ HISTORY: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("0004_silences", silences.STATEMENTS),
     ("0005_topologies", topologies.STATEMENTS),
     ("0006_exceptions", exceptions.STATEMENTS),
+    ("0007_card_findings", card_findings.STATEMENTS),
 )
 CURRENT = len(HISTORY)
 APPLICATION_ID = 0x7061796F

@@ -1,0 +1,36 @@
+"""The signals of what is payops's own to guard: account data on its way in, the versions it speaks, its own health."""
+
+from __future__ import annotations
+
+from .fields import Field, Source
+
+_ACCOUNT = ("account",)
+_OF_ACCOUNT = ("account", "provider", "mode")
+_LIMIT_S = 900
+
+HOUSE_SOURCES: tuple[Source, ...] = (
+    Source(
+        "card_data",
+        "Account data (a card number, a security code, a track) that was found on its way into the store, and masked.",
+        _ACCOUNT,
+        _OF_ACCOUNT,
+        {
+            "confirmed": Field("int", "findings nobody has looked at yet, beyond doubt"),
+            "suspected": Field(
+                "int", "the same: the check digit is right, and issuer range or context speaks against it"
+            ),
+            "seen": Field("int", "all findings there ever were"),
+            "reviewed": Field("bool", "there were findings, and a person has looked at every one"),
+            "kinds": Field(
+                "string", "what was found and is not looked at: cvv, pan, track, joined by commas"
+            ),
+            "fields": Field("string", "where in the body or object, joined by commas"),
+            "places": Field("string", "the event types and feeds it came by, joined by commas"),
+            "closed": Field(
+                "string", "fields nothing is kept of until a person has looked, joined by commas"
+            ),
+            "first_s": Field("int", "how long ago the first of them was found, seconds; unknown without one"),
+        },
+        _LIMIT_S,
+    ),
+)
