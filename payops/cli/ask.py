@@ -89,7 +89,8 @@ def _carried_out(store: Store, settings: Settings, command: Command, lease: Leas
     from payops.engine.wiring import open_providers, open_runner
     from payops.signals import read
 
-    fixes = command.action == "fix"
+    # These look at the provider, and may act there.
+    fixes = command.action in ("fix", "approve")
     now = utc_now()
     store.leases.renew(lease, now, LEASE_TTL_S)
     outside = real_world(settings)

@@ -282,6 +282,26 @@ _writing(
     ),
 )
 _writing("unsilence", "End every silence of the incident.")
+_writing(
+    "approve",
+    "Approve the plan that waits for people.",
+    click.option(
+        "--plan",
+        "plan_hash",
+        default="",
+        help="The plan's hash as `show` prints it: only this plan is approved.",
+    ),
+)
+_writing(
+    "hold",
+    "Keep the next remedy from acting by itself; fix lets it go.",
+    click.option("--reason", default="", help="Why."),
+)
+_writing(
+    "skip",
+    "Go on without the next remedy, for this incident.",
+    click.option("--reason", default="", help="Why."),
+)
 _writing("accept", "Accept the handoff.")
 _writing("return", "Return the handoff with a question.", click.argument("question"))
 _writing(

@@ -280,7 +280,19 @@ class _House:
         if action.at is not None:
             return now >= self.scenario.start + action.at
         assert action.after_opening is not None
-        return incident is not None and now >= incident.opened_at + action.after_opening
+        since = (
+            None
+            if incident is None
+            else self._asked_at(incident)
+            if action.do == "approve"
+            else incident.opened_at
+        )
+        return since is not None and now >= since + action.after_opening
+
+    def _asked_at(self, incident: Incident) -> datetime | None:
+        """When the approval was requested; None while none was."""
+        asked = self.store.incidents.approvals(incident.id)
+        return asked[-1].requested_at if asked else None
 
     def webhooks(self) -> dict[str, int]:
         """Counted by the world's own books, and by what is in the inbox."""

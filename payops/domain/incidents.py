@@ -48,6 +48,8 @@ ENDINGS: tuple[EndedAs, ...] = (
 )
 Outcome = Literal["succeeded", "not_verified", "rejected", "rate_limited", "refused", "unknown"]
 AttemptPhase = Literal["applying", "verifying", "done"]
+Blocked = Literal["", "observing", "stopped", "operator"]
+"""What keeps Level 1 from acting: nothing that needs a person, arming, a stop, or a decision an operator takes."""
 Value = bool | int | float | str
 
 
@@ -90,6 +92,8 @@ class Incident:
     l1_exhausted_at: datetime | None = None
     l1_reason: str = ""
     """Why Level 1 is over, or what it waits for."""
+    l1_blocked: Blocked = ""
+    """Whose doing ends what Level 1 waits for."""
     rule_hash: str = ""
     policy: str = "{}"
     """The rule as it was at opening (JSON): an edit of the file never changes an open incident."""

@@ -27,6 +27,8 @@ class Plan:
     targets: int
     money: tuple[Money, ...] = ()
     undo: str = ""
+    people: int = 1
+    """How many different operators must approve it, where anybody must."""
     data: dict[str, object] = field(default_factory=dict)
 
 
@@ -56,6 +58,7 @@ def plan_of(text: str) -> Plan:
         targets=int(raw["targets"]),
         money=tuple(Money(each["amount_minor"], each["currency"]) for each in raw["money"]),
         undo=str(raw["undo"]),
+        people=int(raw.get("people", 1)),
         data=dict(raw["data"]),
     )
 

@@ -13,13 +13,18 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, cast
 
+from .approvals import APPROVING
 from .plans import EFFECTS, Effect
-from .roles import ROLE_LEVELS, HandoffRole
+from .roles import ROLE_LEVELS, HandoffRole, OperatorRole
 
 MOST_ATTEMPTS = 2
 LONGEST_LEVEL1 = timedelta(minutes=5)
 DEFAULT_VERIFY = timedelta(minutes=10)
 DEFAULT_ACK = timedelta(hours=1)
+DEFAULT_APPROVAL = timedelta(minutes=4)
+"""A minute of the five is left to act in."""
+TWO_ABOVE_MINOR = 100_000
+"""Money above this needs two people: 1,000.00 in most currencies."""
 _DURATION = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?")
 
 
@@ -35,6 +40,16 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
+class ApprovalPolicy:
+    """Who lets a remedy act. Above `two_above_minor` in any one currency it takes two people, whatever `people` says."""
+
+    role: OperatorRole = "operator"
+    expires: timedelta = DEFAULT_APPROVAL
+    people: int = 1
+    two_above_minor: int = TWO_ABOVE_MINOR
+
+
+@dataclass(frozen=True, slots=True)
 class RemedyPolicy:
     """One remedy of a rule: what it does, within which bounds, and what proves that it worked."""
 
@@ -45,7 +60,8 @@ class RemedyPolicy:
     retry_on: tuple[str, ...]
     verify_when: tuple[str, ...]
     verify_within: timedelta
-    needs_approval: bool
+    approval: ApprovalPolicy | None
+    """Who must approve it; None: nobody, unless what it does asks for a person."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +158,21 @@ def _remedy(entry: Mapping[str, Any]) -> RemedyPolicy:
         retry_on=_texts(entry.get("retry_on")),
         verify_when=_texts(verify.get("when")),
         verify_within=_duration(verify.get("within"), DEFAULT_VERIFY),
-        needs_approval=bool(entry.get("approval")),
+        approval=_approval(entry.get("approval"), effect),
+    )
+
+
+def _approval(entry: object, effect: object) -> ApprovalPolicy | None:
+    """Money without a readable approval asks for two people."""
+    if not isinstance(entry, dict):
+        return None if effect in EFFECTS and effect != "money" else ApprovalPolicy(people=2)
+    role, people = entry.get("by"), _count(entry.get("people"))
+    above = _count(entry.get("two_above_minor"))
+    return ApprovalPolicy(
+        role=cast(OperatorRole, role) if role in APPROVING else "admin",
+        expires=min(_duration(entry.get("expires"), DEFAULT_APPROVAL), LONGEST_LEVEL1),
+        people=2 if people is not None and people > 1 else 1,
+        two_above_minor=TWO_ABOVE_MINOR if above is None else above,
     )
 
 

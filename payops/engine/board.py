@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
+from payops.domain.approvals import Approval
 from payops.domain.incidents import FixAttempt, Handoff, Incident, TimelineEntry
 from payops.domain.money import Money
 from payops.domain.plans import Plan, Refusal
@@ -127,6 +128,8 @@ class IncidentRow:
     quiet: str = ""
     """`silenced by ana: deploy`: nothing acts and nobody is called until `quiet_until`; empty when not."""
     quiet_until: datetime | None = None
+    approval: Approval | None = None
+    """What waits for people to approve it, with its plan, and until when."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,9 +7,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Literal
 
 from payops.config import Settings
+from payops.domain.approvals import Approval
 from payops.domain.incidents import FixAttempt, Handoff, Incident
 from payops.domain.money import Money
-from payops.domain.obstacles import obstructed
 from payops.escalation import after_quiet
 from payops.signals import SignalSet
 from payops.signals.impact import impact
@@ -160,14 +160,11 @@ def where(item: IncidentRow) -> str:
 
 def blocked(incident: Incident, attempts: Sequence[FixAttempt]) -> Blocked:
     """What keeps Level 1 of an open incident from acting; empty while it acts or its target cannot answer yet."""
-    reason = incident.l1_reason.partition(". Would have done")[0]
-    if incident.state != "open" or incident.level > 1 or not reason:
+    if incident.state != "open" or incident.level > 1 or not incident.l1_reason:
         return ""
     if any(attempt.phase != "done" for attempt in attempts):
         return ""
-    if incident.l1_exhausted_at is not None:
-        return "over"
-    return obstructed(reason)
+    return "over" if incident.l1_exhausted_at is not None else incident.l1_blocked
 
 
 def held_by(incident: Incident, handoffs: Sequence[Handoff]) -> str:
@@ -187,6 +184,8 @@ def row(store: Store, incident: Incident, now: datetime) -> IncidentRow:
     unanswered = last.to if last is not None and last.accepted_at is None and last.returned_at is None else ""
     obstacle = blocked(incident, attempts)
     quiet = incident.state != "resolved" and incident.is_quiet(now)
+    asked = store.incidents.waiting_approval(incident.id) if incident.state != "resolved" else None
+    approval = asked if asked is not None and now < asked.expires_at else None
     return IncidentRow(
         id=incident.id,
         severity=incident.severity,
@@ -204,11 +203,16 @@ def row(store: Store, incident: Incident, now: datetime) -> IncidentRow:
         next_action=incident.next_action,
         next_at=incident.next_action_at,
         needs_human=not quiet
-        and (bool(unanswered or obstacle) or (incident.state == "open" and incident.level > 1)),
-        status=status(incident, attempts, handoffs, now),
+        and (
+            bool(unanswered or obstacle)
+            or approval is not None
+            or (incident.state == "open" and incident.level > 1)
+        ),
+        status=status(incident, attempts, handoffs, now, approval),
         waits_for=unanswered,
         held_by=held_by(incident, handoffs) if incident.state != "resolved" else "",
         blocked=obstacle,
+        approval=approval,
         quiet=incident.quiet_why if quiet else "",
         quiet_until=incident.quiet_until if quiet else None,
     )
@@ -226,7 +230,11 @@ ENDED_WORDS = {
 
 
 def status(
-    incident: Incident, attempts: Sequence[FixAttempt], handoffs: Sequence[Handoff], now: datetime
+    incident: Incident,
+    attempts: Sequence[FixAttempt],
+    handoffs: Sequence[Handoff],
+    now: datetime,
+    approval: Approval | None = None,
 ) -> str:
     """What is happening with the incident, in a few words."""
     if incident.ended_as is not None:
@@ -239,6 +247,9 @@ def status(
         return f"verifying until {until}"
     if incident.quiet_until is not None and incident.is_quiet(now):
         return f"{incident.quiet_why.partition(':')[0]} until {moment(incident.quiet_until, now)}"
+    if approval is not None:
+        so_far = f", {len(approval.by)} of {approval.people} approved" if approval.people > 1 else ""
+        return f"waits for approval until {approval.expires_at:%H:%M:%S} UTC{so_far}"
     if handoffs:
         last = handoffs[-1]
         if last.accepted_at:

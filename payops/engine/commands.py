@@ -155,6 +155,28 @@ def _fix(hands: Hands, request: Request) -> str:
     )
 
 
+def _approve(hands: Hands, request: Request) -> str:
+    return hands.runner.approve(
+        _incident(request),
+        request.operator,
+        request.signals,
+        request.now,
+        seen=request.fields.get("plan_hash", ""),
+    )
+
+
+def _hold(hands: Hands, request: Request) -> str:
+    return hands.runner.hold(
+        _incident(request), request.operator, request.fields.get("reason", "").strip(), request.now
+    )
+
+
+def _skip(hands: Hands, request: Request) -> str:
+    return hands.runner.skip(
+        _incident(request), request.operator, request.fields.get("reason", "").strip(), request.now
+    )
+
+
 def _escalate(hands: Hands, request: Request) -> str:
     return escalation.escalate(
         hands.store,
@@ -255,6 +277,9 @@ HANDLERS: dict[str, Handler] = {
     "assign": _assign,
     "note": _note,
     "fix": _fix,
+    "approve": _approve,
+    "hold": _hold,
+    "skip": _skip,
     "escalate": _escalate,
     "accept": _accept,
     "return": _return,

@@ -168,7 +168,14 @@ class _Run:
         incident = self._incident
         if incident is None or step.after_opening is None:
             return datetime.max.replace(tzinfo=START.tzinfo)
-        return incident.opened_at + step.after_opening
+        if step.do != "approve":
+            return incident.opened_at + step.after_opening
+        asked = self._store.incidents.approvals(incident.id)
+        return (
+            asked[-1].requested_at + step.after_opening
+            if asked
+            else datetime.max.replace(tzinfo=START.tzinfo)
+        )
 
     def _show_others(self, now: datetime) -> None:
         """Open and close the inhibiting incidents the test speaks of."""

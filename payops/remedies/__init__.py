@@ -6,7 +6,8 @@ A remedy (`enable_endpoint`, `resend_missing`, `switch_credential`, `diagnose`) 
 
 from __future__ import annotations
 
+from .asked import DryRun
 from .probe import UrlProbe, http_probe
-from .runner import DryRun, Runner
+from .runner import Runner
 
 __all__ = ["DryRun", "Runner", "UrlProbe", "http_probe"]

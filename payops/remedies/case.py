@@ -58,7 +58,16 @@ class Case:
 
     def eligible(self) -> tuple[RemedyPolicy, ...]:
         """Remedies that may still be tried without being asked for: not one that the provider said no to."""
-        return tuple(remedy for remedy in self.policy.remedies if self._may_retry(remedy))
+        return tuple(remedy for remedy in self.wanted() if self._may_retry(remedy))
+
+    def wanted(self) -> tuple[RemedyPolicy, ...]:
+        """The rule's remedies without those an operator skips."""
+        aside = self.store.incidents.aside(self.incident.id)
+        return tuple(
+            remedy
+            for remedy in self.policy.remedies
+            if remedy.id not in aside or aside[remedy.id].how != "skipped"
+        )
 
     def _may_retry(self, remedy: RemedyPolicy) -> bool:
         last = next((a for a in reversed(self.attempts) if a.remedy == remedy.id), None)

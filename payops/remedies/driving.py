@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
+from payops.domain.approvals import Approval
 from payops.domain.errors import ProviderError
 from payops.domain.incidents import FixAttempt
 from payops.domain.plans import Plan, plan_json, plan_of
@@ -24,16 +25,21 @@ WantRead = Callable[[Case], None]
 """Told when a fresh read of the account's feeds would help."""
 
 
-def start(case: Case, remedy: RemedyPolicy, plan: Plan, *, by: str) -> FixAttempt:
-    """Put the attempt, with its key, on the disk; nothing has been called yet."""
+def start(
+    case: Case, remedy: RemedyPolicy, plan: Plan, *, by: str, approval: Approval | None = None
+) -> FixAttempt:
+    """Put the attempt, with its key and what it was approved by, on the disk; nothing has been called yet."""
     now, policy = case.now, case.policy
     n = len(case.attempts) + 1
     started = case.incident.l1_started_at or now
     until = started + policy.timeout
     if by != "payops":
-        # An operator's press has its own five minutes, or what the plan it approved needs.
+        # An operator's press has its own five minutes, or what the plan it approved needs. Waiting for an approval
+        # is part of them.
         takes = plan.data.get("takes_s")
-        until = now + max(policy.timeout, timedelta(seconds=2 * takes if isinstance(takes, int) else 0))
+        needs = timedelta(seconds=2 * takes if isinstance(takes, int) else 0)
+        own = now if approval is None else approval.requested_at if case.incident.l1_exhausted_at else started
+        until = max(own + policy.timeout, now + needs if needs > policy.timeout else now)
     attempt = FixAttempt(
         incident_id=case.incident.id,
         n=n,
@@ -48,16 +54,23 @@ def start(case: Case, remedy: RemedyPolicy, plan: Plan, *, by: str) -> FixAttemp
         progress=Journal.fresh(until),
     )
     asked = "" if by == "payops" else f", asked for by {by}"
+    if approval is not None:
+        asked = f", plan {approval.plan_hash} approved by {' and '.join(approval.by)}"
     with case.store.write_durably():
-        case.store.incidents.start_attempt(attempt, now)
+        if approval is not None:
+            case.store.incidents.give_approval(approval, n, now)
+        else:
+            case.store.incidents.end_approval(case.incident.id, "withdrawn", now)
         case.change(
             f"Level 1: {remedy.id} attempt {n} of {policy.attempts}{asked}: {'; '.join(plan.steps)}",
             who=by,
             l1_started_at=started,
             l1_reason="",
+            l1_blocked="",
             next_action=f"{remedy.id}, attempt {n} of {policy.attempts}, is applied by then or given up",
             next_action_at=until,
         )
+        case.store.incidents.start_attempt(attempt, now)
     case.reload()
     return attempt
 
@@ -83,6 +96,9 @@ def why_over(case: Case, last: FixAttempt | None) -> str | None:
     used = gates.used_up(case.attempts, policy.attempts)
     if used is not None:
         return used
+    if not case.wanted():
+        skipped = case.store.incidents.aside(case.incident.id).values()
+        return "; ".join(f"{each.remedy} is skipped by {each.who}: {each.reason}" for each in skipped)
     if not case.eligible():
         return f"{last.remedy} ended {last.outcome}: {last.detail}" if last else "no remedy is left"
     if started is not None and case.now >= started + policy.timeout:
@@ -98,11 +114,13 @@ def why_over(case: Case, last: FixAttempt | None) -> str | None:
 def exhaust(case: Case, reason: str) -> None:
     """Level 1 is over: the next level is due now."""
     if case.incident.l1_exhausted_at is None:
+        case.store.incidents.end_approval(case.incident.id, "withdrawn", case.now)
         case.change(
             f"Level 1 is over: {reason}",
             l1_started_at=case.incident.l1_started_at or case.now,
             l1_exhausted_at=case.now,
             l1_reason=reason,
+            l1_blocked="",
             next_action="Level 2 handoff",
             next_action_at=case.now,
         )
@@ -122,6 +140,7 @@ def _apply(
     def permit() -> None:
         reason = (
             gates.stopped(case.store)
+            or gates.held(case.store, case.incident, policy)
             or gates.not_armed(case.store, case.settings, case.account.name, policy)
             or _too_late(case, began, until)
         )

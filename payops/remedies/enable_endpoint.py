@@ -14,7 +14,7 @@ from payops.signals.words import plural
 
 from . import resending
 from .endpoints import at_provider, reachable
-from .journal import Done, Journal, Lost, Rejected, Unanswered, write
+from .journal import Done, Journal, Lost, Refused, Rejected, Unanswered, write
 from .results import Applied, Checked, Context, Ended, Result, Unknown
 
 ENABLE = "enable"
@@ -103,6 +103,8 @@ class EnableEndpoint:
                 return Unknown(reason)
             case Lost(reason):
                 return Ended("not_verified", reason)
+            case Refused(reason):
+                return Ended("refused", reason)
             case Rejected(error):
                 said = ", ".join(each for each in (error.code or error.bucket, error.request_id) if each)
                 outcome: Outcome = "rate_limited" if error.bucket == "rate_limit" else "rejected"

@@ -8,10 +8,10 @@ from datetime import datetime, timedelta
 
 from payops.clock import iso
 from payops.config import AccountSettings, EndpointSettings, Settings
-from payops.domain.incidents import FixAttempt, Incident
-from payops.domain.obstacles import BUSY, OBSERVING, STOP_ASKED, STOPPED
+from payops.domain.incidents import Blocked, FixAttempt, Incident
 from payops.domain.plans import EFFECTS, Effect, Plan
-from payops.domain.policy import RemedyPolicy
+from payops.domain.policy import ApprovalPolicy, RemedyPolicy
+from payops.domain.roles import OperatorRole
 from payops.signals.arming import armed_remedies
 from payops.signals.words import plural
 from payops.store import Store
@@ -19,14 +19,27 @@ from payops.store import Store
 HOUR = timedelta(hours=1)
 BREAKER = 3
 """So many attempts of a remedy on an account in an hour that did not verify stop it there."""
+BREAKER_OF_ALL = 6
+"""So many on an account, of whatever remedy, stop every remedy there."""
 
 
 @dataclass(frozen=True, slots=True)
 class Obstacle:
-    """Why a remedy may not act. `final`: waiting for it is not worth Level 1's five minutes."""
+    """Why a remedy may not act, and whose doing would end that; `final`: it is not worth Level 1's five minutes."""
 
     reason: str
     final: bool = False
+    whose: Blocked = "operator"
+
+
+@dataclass(frozen=True, slots=True)
+class Consent:
+    """What a plan needs of people before it acts: why, of which role, of how many, and how long they have."""
+
+    why: str
+    role: OperatorRole
+    people: int
+    expires: timedelta
 
 
 def stopped(store: Store) -> str | None:
@@ -36,29 +49,63 @@ def stopped(store: Store) -> str | None:
     """
     stop = store.switches.stopped()
     if stop is not None:
-        return f"{STOPPED}{stop.who} at {iso(stop.at)}: {stop.reason}"
+        return f"stopped by {stop.who} at {iso(stop.at)}: {stop.reason}"
     asked = store.commands.waiting("stop")
-    return None if asked is None else f"{STOP_ASKED}{asked.operator} at {iso(asked.put_at)}"
+    return None if asked is None else f"stop asked for by {asked.operator} at {iso(asked.put_at)}"
 
 
 def not_armed(store: Store, settings: Settings, account: str, remedy: RemedyPolicy) -> str | None:
     """The sentence that says how to arm the remedy; None when it is armed or only reads."""
     if remedy.effect == "read" or remedy.id in armed_remedies(store, settings, account):
         return None
-    return f"{OBSERVING}{remedy.id} is not armed on {account} (payops arm {account} {remedy.id})"
+    return f"observing: {remedy.id} is not armed on {account} (payops arm {account} {remedy.id})"
 
 
-def unattended(remedy: RemedyPolicy, endpoint: EndpointSettings | None) -> Obstacle | None:
-    """What needs a person's key press whatever is armed."""
+def held(store: Store, incident: Incident, remedy: RemedyPolicy) -> str | None:
+    """Which operator holds the remedy back, since when and why; None when nobody does."""
+    aside = store.incidents.aside(incident.id).get(remedy.id)
+    if aside is None or aside.how != "held":
+        return None
+    return f"{remedy.id} is held by {aside.who} since {iso(aside.at)}: {aside.reason}"
+
+
+def consent(
+    remedy: RemedyPolicy,
+    plan: Plan,
+    endpoint: EndpointSettings | None,
+    timeout: timedelta,
+    *,
+    by_operator: bool,
+) -> Consent | None:
+    """What the plan needs of people; None when it may act at once. `by_operator`: one of them asks for it."""
+    terms = remedy.approval or ApprovalPolicy()
+    people = max(terms.people, plan.people)
+    if any(money.amount_minor > terms.two_above_minor for money in plan.money) and remedy.effect == "money":
+        people = 2
+    why = None
     if remedy.effect == "money":
-        return Obstacle(f"{remedy.id} moves money: a person must approve it")
-    if remedy.needs_approval:
-        return Obstacle(f"{remedy.id} needs an operator's approval: press f, or payops incidents fix")
+        why = f"{remedy.id} moves money"
+    elif remedy.approval is not None:
+        why = f"{remedy.id} needs an approval"
+    elif not by_operator:
+        why = _unattended(remedy, plan, endpoint, timeout)
+    if why is None:
+        return None
+    # Where only being unattended stands against it, the whole time of Level 1 is theirs.
+    expires = timeout if remedy.approval is None else min(terms.expires, timeout)
+    return Consent(why, terms.role, min(people, 2), expires)
+
+
+def _unattended(
+    remedy: RemedyPolicy, plan: Plan, endpoint: EndpointSettings | None, timeout: timedelta
+) -> str | None:
+    """What asks for a person's key press whatever is armed."""
+    takes = plan.data.get("takes_s")
+    if isinstance(takes, int) and timedelta(seconds=takes) > timeout:
+        return f"it takes about {takes // 60 + 1} min, longer than Level 1 has: an operator decides"
     if remedy.effect == "external" and not (endpoint and endpoint.idempotent):
         name = endpoint.name if endpoint else "its endpoint"
-        return Obstacle(
-            f"{remedy.id} cannot be taken back and {name} is not declared idempotent = true: an operator decides"
-        )
+        return f"{remedy.id} cannot be taken back and {name} is not declared idempotent = true: an operator decides"
     return None
 
 
@@ -87,6 +134,17 @@ def limits(
             "the circuit breaker is open",
             True,
         )
+    failing = [
+        a
+        for a in store.incidents.attempts_since(account.name, None, now - HOUR)
+        if a.phase == "done" and not a.verified and a.effect != "read"
+    ]
+    if len(failing) >= BREAKER_OF_ALL:
+        return Obstacle(
+            f"{len(failing)} attempts did not verify within the hour on {account.name}: the circuit breaker of all "
+            "remedies is open",
+            True,
+        )
     return _locked(store, remedy, incident)
 
 
@@ -97,7 +155,7 @@ def _locked(store: Store, remedy: RemedyPolicy, incident: Incident) -> Obstacle 
         other = store.incidents.get(attempt.incident_id)
         mine, theirs = _labels(incident), _labels(other)
         if all(mine.get(name) == theirs.get(name) for name in remedy.limits.lock):
-            return Obstacle(f"{attempt.remedy} of {other.id} acts on {incident.account}{BUSY}")
+            return Obstacle(f"{attempt.remedy} of {other.id} acts on {incident.account} right now", whose="")
     return None
 
 
@@ -110,11 +168,13 @@ def _labels(incident: Incident) -> dict[str, str]:
     }
 
 
-def against_plan(
-    remedy: RemedyPolicy, plan: Plan, timeout: timedelta, *, by_operator: bool
-) -> Obstacle | None:
-    """Blast radius, money, and whether the plan fits into the time Level 1 has."""
+def against_plan(remedy: RemedyPolicy, plan: Plan) -> Obstacle | None:
+    """Blast radius and money. Money without a stated bound does not move: a limit that is missing forbids."""
     bounds = remedy.limits
+    if remedy.effect == "money" and (bounds.max_targets is None or bounds.max_amount_minor is None):
+        return Obstacle(
+            f"{remedy.id} moves money and its rule states no max_targets or max_amount_minor", True
+        )
     if bounds.max_targets is not None and plan.targets > bounds.max_targets:
         return Obstacle(
             f"{plural(plan.targets, 'target')}, more than the limit of {bounds.max_targets}", True
@@ -125,9 +185,6 @@ def against_plan(
             return Obstacle(f"{over} is more than the limit of this remedy", True)
     if stricter(remedy.effect, plan.effect) != remedy.effect:
         return Obstacle(f"the plan's effect is {plan.effect}, the rule allows only {remedy.effect}", True)
-    takes = plan.data.get("takes_s")
-    if not by_operator and isinstance(takes, int) and timedelta(seconds=takes) > timeout:
-        return Obstacle(f"it takes about {takes // 60 + 1} min, longer than Level 1 has: an operator decides")
     return None
 
 

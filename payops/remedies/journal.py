@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from payops.clock import from_epoch, to_epoch
-from payops.domain.errors import DEFINITE_REJECTIONS, ProviderError
+from payops.domain.errors import DEFINITE_REJECTIONS, NotPossible, ProviderError
 from payops.domain.incidents import FixAttempt
 from payops.providers.port import ActionAnswer
 from payops.store import Store
@@ -47,7 +47,14 @@ class Rejected:
     error: ProviderError
 
 
-Written = Done | Unanswered | Lost | Rejected
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The adapter itself refused, before it sent anything: what it looked at does not allow the call."""
+
+    reason: str
+
+
+Written = Done | Unanswered | Lost | Rejected | Refused
 
 
 class Journal:
@@ -168,6 +175,9 @@ def write(
     journal.begin(step)
     try:
         answer = call(f"{journal.key}-{step}")
+    except NotPossible as refusal:
+        journal.finish()
+        return Refused(str(refusal))
     except ProviderError as error:
         if error.bucket in DEFINITE_REJECTIONS:
             journal.finish(_ids(error))

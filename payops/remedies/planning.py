@@ -10,7 +10,7 @@ from payops.domain.policy import RemedyPolicy
 
 from . import gates
 from .case import Case
-from .gates import Obstacle
+from .gates import Consent, Obstacle
 from .registry import REMEDIES
 from .results import Remedy
 
@@ -24,6 +24,15 @@ class Ready:
 
 
 @dataclass(frozen=True, slots=True)
+class Asking:
+    """Nothing stands against this plan but that people must approve it."""
+
+    remedy: RemedyPolicy
+    plan: Plan
+    consent: Consent
+
+
+@dataclass(frozen=True, slots=True)
 class Blocked:
     """A plan to show, and why it may not be carried out."""
 
@@ -32,7 +41,7 @@ class Blocked:
     obstacle: Obstacle
 
 
-Choice = Ready | Blocked | Refusal
+Choice = Ready | Asking | Blocked | Refusal
 
 
 def for_payops(case: Case) -> Choice:
@@ -40,28 +49,29 @@ def for_payops(case: Case) -> Choice:
     return _choose(case, case.eligible(), by_operator=False)
 
 
-def for_operator(case: Case) -> Choice:
-    """The next remedy an operator's key press would run."""
-    return _choose(case, case.policy.remedies, by_operator=True)
+def for_operator(case: Case, remedy_id: str | None = None) -> Choice:
+    """The next remedy an operator's key press would run, or the one named; a hold does not stand against it."""
+    wanted = [each for each in case.wanted() if remedy_id in (None, each.id)]
+    return _choose(case, tuple(wanted), by_operator=True)
 
 
 def standing(case: Case, remedy: RemedyPolicy, *, by_operator: bool) -> Obstacle | None:
     """What stands against a remedy whatever its plan says; costs no read at the provider."""
     stop = gates.stopped(case.store)
     if stop is not None:
-        return Obstacle(stop)
+        return Obstacle(stop, whose="stopped")
     observing = gates.not_armed(case.store, case.settings, case.account.name, remedy)
     if observing is not None:
-        return Obstacle(observing)
-    if remedy.effect == "money" or not by_operator:
-        alone = gates.unattended(remedy, case.endpoint)
-        if alone is not None:
-            return alone
+        return Obstacle(observing, whose="observing")
+    held = None if by_operator else gates.held(case.store, case.incident, remedy)
+    if held is not None:
+        return Obstacle(held)
     return gates.limits(case.store, remedy, case.incident, case.account, case.now)
 
 
 def _choose(case: Case, remedies: tuple[RemedyPolicy, ...], *, by_operator: bool) -> Choice:
-    """The first remedy with a plan and nothing against it; else the best there is to show."""
+    """The first remedy with a plan and nothing against it; else the best there is to ask for, or to show."""
+    asking: list[Asking] = []
     blocked: list[Blocked] = []
     refusals: list[Refusal] = []
     for policy in remedies:
@@ -73,12 +83,16 @@ def _choose(case: Case, remedies: tuple[RemedyPolicy, ...], *, by_operator: bool
         if isinstance(plan, Refusal):
             refusals.append(plan)
             continue
-        obstacle = standing(case, policy, by_operator=by_operator) or gates.against_plan(
-            policy, plan, case.policy.timeout, by_operator=by_operator
-        )
-        if obstacle is None:
+        obstacle = standing(case, policy, by_operator=by_operator) or gates.against_plan(policy, plan)
+        if obstacle is not None:
+            blocked.append(Blocked(policy, plan, obstacle))
+            continue
+        consent = gates.consent(policy, plan, case.endpoint, case.policy.timeout, by_operator=by_operator)
+        if consent is None:
             return Ready(policy, plan)
-        blocked.append(Blocked(policy, plan, obstacle))
+        asking.append(Asking(policy, plan, consent))
+    if asking:
+        return asking[0]
     if blocked:
         return min(blocked, key=lambda each: each.obstacle.final)
     waits = next((refusal for refusal in refusals if refusal.waits), None)

@@ -17,7 +17,7 @@ from payops.domain.plans import Plan
 from payops.signals.webhooks import subscribed
 from payops.signals.words import be, plural
 
-from .journal import Done, Journal, Lost, Rejected, Unanswered, Written, write
+from .journal import Done, Journal, Lost, Refused, Rejected, Unanswered, Written, write
 from .results import Applied, Context, Ended, Result, Unknown, Waiting
 
 BATCH = 100
@@ -251,6 +251,8 @@ def _canary(
                 return Unknown(reason)
             case Lost(reason):
                 return Ended("not_verified", reason)
+            case Refused(reason):
+                return Ended("refused", reason)
             case Rejected(error):
                 refused = journal.get("not_resendable", [])
                 if error.bucket != "invalid_request" or len(refused) >= CANARY_TRIES:
@@ -288,6 +290,8 @@ def _batch(
                 return Unknown(reason)
             case Lost(reason):
                 return Ended("not_verified", f"{summary(journal)}; {reason}")
+            case Refused(reason):
+                return Ended("refused", f"{summary(journal)}; {reason}")
             case Rejected(error) if error.bucket == "rate_limit":
                 pause = timedelta(seconds=error.retry_after_s) if error.retry_after_s else PAUSE
                 journal.keep(resume_at=context.now + pause)

@@ -5,14 +5,12 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import NamedTuple
 
 from payops.clock import Now
 from payops.config import AccountSettings, Settings
-from payops.domain.errors import LostRace, NotPossible, PayopsError, StoreError
+from payops.domain.errors import LostRace, PayopsError, StoreError
 from payops.domain.incidents import FixAttempt, Incident
-from payops.domain.obstacles import WAITS
-from payops.domain.plans import Plan, Refusal, plan_hash
+from payops.domain.plans import Refusal
 from payops.providers.port import Provider
 from payops.signals import SignalSet
 from payops.signals.mode import short_hash, stored_webhook
@@ -20,10 +18,11 @@ from payops.signals.slots import webhook_slot
 from payops.store import Store
 from payops.text import safe_line
 
-from . import driving, gates, planning, resending
+from . import approving, driving, planning, resending
+from .asked import Asked
 from .case import Case
 from .journal import Journal
-from .planning import Blocked, Ready
+from .planning import Asking, Blocked, Ready
 from .probe import UrlProbe
 from .results import Secrets
 from .switch_credential import remember_identity
@@ -38,16 +37,7 @@ SETTLES = timedelta(minutes=30)
 """After a verified attempt the incident's own condition has this long to clear."""
 
 
-class DryRun(NamedTuple):
-    """What an operator's key press would do now."""
-
-    plan: Plan | Refusal
-    would_act: bool
-    why_not: str
-    plan_hash: str
-
-
-class Runner:
+class Runner(Asked):
     """State is in the store; what is kept here only saves looking twice."""
 
     def __init__(
@@ -147,41 +137,6 @@ class Runner:
             driving.exhaust(case, f"payops failed at it ({type(error).__name__}: {safe_line(error)})")
             raise
 
-    def dry_run(self, incident_id: str, signals: SignalSet, now: datetime) -> DryRun:
-        """What pressing `fix` would do now; reads only."""
-        case = self._asked(incident_id, now)
-        choice = planning.for_operator(case) if isinstance(case, Case) else case
-        match choice:
-            case Ready(_, plan):
-                return DryRun(plan, True, "", plan_hash(plan))
-            case Blocked(_, plan, obstacle):
-                return DryRun(plan, False, obstacle.reason, plan_hash(plan))
-            case Refusal(reason):
-                return DryRun(choice, False, reason, "")
-
-    def request_fix(
-        self, incident_id: str, operator: str, signals: SignalSet, now: datetime, *, seen: str = ""
-    ) -> str:
-        """Run the next remedy because `operator` asked; the key press is the approval an external effect needs.
-
-        `seen` is the `plan_hash` the operator was shown. `NotPossible` says what stands against it.
-        """
-        case = self._asked(incident_id, now)
-        if isinstance(case, Refusal):
-            raise NotPossible(f"{incident_id}: {case.reason}")
-        choice = planning.for_operator(case)
-        if isinstance(choice, Refusal):
-            raise NotPossible(f"{incident_id}: {choice.reason}")
-        if isinstance(choice, Blocked):
-            raise NotPossible(f"{incident_id}: {choice.obstacle.reason}")
-        if seen and seen != plan_hash(choice.plan):
-            raise NotPossible(f"{incident_id}: the plan has changed since you saw it; look at it again")
-        attempt = driving.start(case, choice.remedy, choice.plan, by=operator)
-        driving.go_on(case, attempt, signals, self._want_read)
-        made = self._store.incidents.attempts(incident_id)[-1]
-        said = made.detail or "; ".join(choice.plan.steps)
-        return f"{incident_id}: {made.remedy}, attempt {made.n} of {case.policy.attempts}: {said}"
-
     def _case(self, incident: Incident, now: datetime) -> Case | None:
         provider = self._providers.get(incident.account)
         account = next((each for each in self._settings.accounts if each.name == incident.account), None)
@@ -199,32 +154,19 @@ class Runner:
             self._clock,
         )
 
-    def _asked(self, incident_id: str, now: datetime) -> Case | Refusal:
-        """The case an operator asks about, or why nothing can be started there."""
-        incident = self._store.incidents.get(incident_id)
-        if incident.state == "resolved":
-            return Refusal(f"it was resolved as {incident.ended_as}")
-        case = self._case(incident, now)
-        if case is None:
-            return Refusal(f"the configuration has no account {incident.account} any more")
-        current = case.unfinished
-        if current is not None:
-            doing = current.detail or "wait for it"
-            return Refusal(f"{current.remedy}, attempt {current.n}, is {current.phase}: {doing}")
-        if not case.policy.remedies:
-            return Refusal("its rule has no Level 1 remedy: escalate it")
-        used = gates.used_up(case.attempts, case.policy.attempts)
-        return Refusal(used) if used else case
-
     def _drive(self, case: Case, signals: SignalSet) -> None:
         current = case.unfinished
         if current is not None:
             driving.go_on(case, current, signals, self._want_read)
         elif case.incident.l1_exhausted_at is None and not case.incident.is_quiet(case.now):
             self._begin(case, signals)
+        else:
+            approving.lapse(case)
 
     def _begin(self, case: Case, signals: SignalSet) -> None:
         """No attempt is under way: make the next one, show what it would be, or say that Level 1 is over."""
+        if approving.lapse(case):
+            return
         now, started = case.now, case.incident.l1_started_at
         mine = [each for each in case.attempts if started is not None and each.started_at >= started]
         last = mine[-1] if mine else None
@@ -240,6 +182,8 @@ class Runner:
             return
         obstacles = (planning.standing(case, each, by_operator=False) for each in case.eligible())
         fingerprint = tuple(obstacle.reason if obstacle else "" for obstacle in obstacles)
+        aside = self._store.incidents.aside(case.incident.id)
+        fingerprint += tuple(f"{each.how} {each.remedy}" for each in aside.values())
         known, again_at = self._looked.pop(case.incident.id, ((), now))
         if known == fingerprint and now < again_at:
             self._looked[case.incident.id] = known, again_at
@@ -249,6 +193,9 @@ class Runner:
             case Ready(remedy, plan):
                 attempt = driving.start(case, remedy, plan, by="payops")
                 driving.go_on(case, attempt, signals, self._want_read)
+            case Asking():
+                self._looked[case.incident.id] = fingerprint, (started or now) + case.policy.timeout
+                approving.ask(case, choice)
             case Blocked():
                 self._looked[case.incident.id] = fingerprint, (started or now) + case.policy.timeout
                 _show_blocked(case, choice)
@@ -268,12 +215,13 @@ class Runner:
 
 def _show_waiting(case: Case, refusal: Refusal) -> None:
     """The target cannot answer yet: no time runs until it does."""
-    reason = f"{WAITS}{refusal.reason}"
+    reason = f"waits: {refusal.reason}"
     started = case.incident.l1_started_at
     if case.incident.l1_reason != reason:
         case.change(
             f"Level 1 {reason}{'; no time runs until it does' if started is None else ''}",
             l1_reason=reason,
+            l1_blocked="",
             next_action=f"look every {LOOK_AGAIN.seconds} s whether it answers: {refusal.reason}",
             next_action_at=None if started is None else started + case.policy.timeout,
         )
@@ -286,11 +234,13 @@ def _show_blocked(case: Case, choice: Blocked) -> None:
         driving.exhaust(case, would)
         return
     started = case.incident.l1_started_at or case.now
+    case.store.incidents.end_approval(case.incident.id, "withdrawn", case.now)
     if case.incident.l1_reason != would:
         case.change(
             f"Level 1, {would}",
             l1_started_at=started,
             l1_reason=would,
+            l1_blocked=choice.obstacle.whose,
             next_action=f"Level 1 is over unless {choice.remedy.id} may act",
             next_action_at=started + case.policy.timeout,
         )

@@ -36,7 +36,20 @@ TestState = Literal[
     "clear", "pending", "inhibited", "no_data", "silenced", "open", "acknowledged", "resolved"
 ]
 TestAction = Literal[
-    "ack", "fix", "escalate", "accept", "return", "resolve", "note", "silence", "unsilence", "stop", "resume"
+    "ack",
+    "fix",
+    "approve",
+    "hold",
+    "skip",
+    "escalate",
+    "accept",
+    "return",
+    "resolve",
+    "note",
+    "silence",
+    "unsilence",
+    "stop",
+    "resume",
 ]
 
 
@@ -132,8 +145,12 @@ class Budget(Part):
 
 
 class Approval(Part):
+    """`people`: so many different operators. Above `two_above_minor` of one currency it takes two."""
+
     by: Literal["operator", "coordinator", "security", "admin"]
     expires: PositiveDuration
+    people: int | None = Field(default=None, ge=1, le=2)
+    two_above_minor: int | None = Field(default=None, ge=0)
 
 
 class Limits(Part):

@@ -126,12 +126,12 @@ class FixAttempts:
             ).fetchall()
         return [_attempt(row) for row in rows]
 
-    def attempts_since(self, account: str, remedy: str, since: datetime) -> list[FixAttempt]:
-        """Attempts of a remedy on an account started at or after `since`, oldest first: for limits."""
+    def attempts_since(self, account: str, remedy: str | None, since: datetime) -> list[FixAttempt]:
+        """Attempts of a remedy (None: of any) on an account started at or after `since`, oldest first: for limits."""
         with self._store.read() as db:
             rows = db.execute(
                 "SELECT fix_attempts.* FROM fix_attempts JOIN incidents ON incidents.id = incident_id"
-                " WHERE incidents.account = ? AND remedy = ? AND started_at >= ?"
+                " WHERE incidents.account = ?1 AND (?2 IS NULL OR remedy = ?2) AND started_at >= ?3"
                 " ORDER BY started_at, incident_id, fix_attempts.n",
                 (account, remedy, to_epoch(since)),
             ).fetchall()

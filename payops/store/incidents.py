@@ -11,6 +11,7 @@ from payops.clock import from_epoch, to_epoch
 from payops.domain.errors import LostRace
 from payops.domain.incidents import Incident, State, TimelineEntry
 
+from .approvals import Approvals
 from .fix_attempts import FixAttempts
 from .handoffs import Handoffs
 from .redaction import redact_name, redact_text
@@ -21,8 +22,8 @@ if TYPE_CHECKING:
     from .store import Store
 
 
-class Incidents(FixAttempts, Handoffs):
-    """Owns incidents, their timelines, fix attempts and handoffs."""
+class Incidents(FixAttempts, Approvals, Handoffs):
+    """Owns incidents, their timelines, fix attempts with their approvals, and handoffs."""
 
     def __init__(self, store: Store) -> None:
         self._store = store

@@ -24,7 +24,7 @@ _TIMES = frozenset(
 )
 _TEXTS = frozenset({"title", "next_action", "l1_reason", "quiet_why"})
 _NAMES = frozenset({"acknowledged_by", "owner"})
-_WORDS = frozenset({"severity", "state", "ended_as"})
+_WORDS = frozenset({"severity", "state", "ended_as", "l1_blocked"})
 CHANGEABLE = _TIMES | _TEXTS | _NAMES | _WORDS | {"why"}
 """Columns a change may set. The level is raised by a handoff and by nothing else."""
 
@@ -133,6 +133,7 @@ def incident_from(row: sqlite3.Row) -> Incident:
         l1_started_at=at(row["l1_started_at"]),
         l1_exhausted_at=at(row["l1_exhausted_at"]),
         l1_reason=row["l1_reason"],
+        l1_blocked=row["l1_blocked"],
         rule_hash=row["rule_hash"],
         policy=row["policy"],
         quiet_until=at(row["quiet_until"]),

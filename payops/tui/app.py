@@ -237,6 +237,10 @@ class PayopsApp(App[None]):
             from .screens.fix import FixModal
 
             self.push_screen(FixModal(row))
+        elif action.name == "approve" and row is not None and row.approval is not None:
+            from .screens.approve import ApproveModal
+
+            self.push_screen(ApproveModal(row, row.approval))
         elif action.name == "escalate" and row is not None:
             from .screens.escalate import EscalateScreen
 

@@ -30,6 +30,10 @@ def _incident(action: Action, board: Board, row: IncidentRow | None) -> str:
         return f"{action.title}: {row.id} is resolved; only Note and Export are left"
     if action.name == "fix" and board.engine.stopped:
         return f"Fix: stopped by {board.engine.stopped}; R resumes"
+    if action.name == "approve":
+        return _approve(board, row)
+    if action.name in ("hold", "skip") and (row.level > 1 or row.blocked == "over"):
+        return f"{action.title}: Level 1 of {row.id} is over, nothing comes next by itself"
     if action.name in ("accept", "return") and row.level < 2:
         return f"{action.title}: {row.id} is at Level 1, nothing was handed over yet"
     if action.name == "accept" and not row.waits_for:
@@ -39,19 +43,31 @@ def _incident(action: Action, board: Board, row: IncidentRow | None) -> str:
     return ""
 
 
+def _approve(board: Board, row: IncidentRow) -> str:
+    if row.approval is None:
+        return f"Approve: nothing of {row.id} waits for an approval"
+    if board.engine.stopped:
+        return f"Approve: stopped by {board.engine.stopped}; R resumes"
+    if board.operator in row.approval.by:
+        return f"Approve: you approved {row.approval.remedy} already; another operator must as well"
+    return ""
+
+
 def advice(row: IncidentRow) -> tuple[str, tuple[str, ...]]:
     """What a person should know to do about `row`: a sentence, and the actions that come next."""
     if row.state == "resolved":
         return "Closed. Nothing to do.", ()
     if row.waits_for:
         return f"A person is needed as {row.waits_for}:", ("accept", "return")
+    if row.approval is not None:
+        return f"{row.approval.remedy} waits for your approval:", ("approve", "hold", "skip", "escalate")
     if row.needs_human and row.level >= 2:
         return "A person is needed:", ("escalate", "ack", "note")
     if row.needs_human:
         return _BLOCKED.get(row.blocked, ("A person is needed:", ("fix", "escalate", "ack")))
     if row.state == "acknowledged":
         return "Somebody has it:", ("resolve", "escalate", "note")
-    return "payops is on it, no key is needed. To step in:", ("fix", "escalate")
+    return "payops is on it, no key is needed. To step in:", ("fix", "hold", "skip", "escalate")
 
 
 _BLOCKED: dict[str, tuple[str, tuple[str, ...]]] = {

@@ -38,6 +38,7 @@ ELSEWHERE: tuple[tuple[str, str], ...] = (
 BAR: tuple[str, ...] = (
     "open",
     "fix",
+    "approve",
     "ack",
     "escalate",
     "stop",
@@ -45,6 +46,8 @@ BAR: tuple[str, ...] = (
     "export",
     "pause",
     "accept",
+    "hold",
+    "skip",
     "note",
     "resolve",
     "return",

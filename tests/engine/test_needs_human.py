@@ -62,7 +62,7 @@ def seen(store: Store, settings: Settings, now: datetime) -> Board:
 def test_level_1_that_may_not_act_needs_a_person_and_one_that_waits_does_not(
     store: Store, settings: Settings, now: datetime, reason: str, blocked: str, said: str
 ) -> None:
-    opened(store, now, reason)
+    opened(store, now, reason, l1_blocked=blocked)
     shown = seen(store, settings, now)
     assert shown.incidents[0].blocked == blocked
     assert shown.incidents[0].needs_human is bool(blocked)
@@ -86,7 +86,7 @@ def test_a_running_attempt_or_somebody_who_has_it_needs_no_other_person(
 
 
 def test_an_attempt_under_way_is_not_blocked(store: Store, settings: Settings, now: datetime) -> None:
-    incident = opened(store, now, OBSERVING)
+    incident = opened(store, now, OBSERVING, l1_blocked="observing")
     attempt = FixAttempt(incident.id, 1, "x", "x", "external", "ana", "k", plan_json(PLAN), "applying", now)
     with store.write():
         store.incidents.start_attempt(attempt, now)

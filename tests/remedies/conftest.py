@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -222,13 +223,21 @@ class World:
             assert self.now < end, f"did not happen: {self.incident}; {self.attempts}"
             self.step()
 
-    def open(self, rule: str = "webhook-endpoint-disabled", **labels: str) -> Incident:
-        policy = RULES[rule]
+    def open_with(self, change: Callable[[dict], object]) -> Incident:
+        """Open with the rule's frozen policy changed."""
+        policy = json.loads(RULES["webhook-endpoint-disabled"].policy_json())
+        change(policy)
+        return self.open(policy=json.dumps(policy))
+
+    def open(
+        self, rule: str = "webhook-endpoint-disabled", policy: str | None = None, **labels: str
+    ) -> Incident:
+        known = RULES[rule]
         draft = Incident(
             id="",
             version=0,
             rule=rule,
-            challenge=policy.challenge,
+            challenge=known.challenge,
             provider="stripe",
             account=ACCOUNT,
             mode="live",
@@ -240,8 +249,8 @@ class World:
             labels={"account": ACCOUNT, "provider": "stripe", "mode": "live", "endpoint": "own", **labels},
             opened_at=self.now,
             updated_at=self.now,
-            policy=policy.policy_json(),
-            rule_hash=policy.hash,
+            policy=policy or known.policy_json(),
+            rule_hash=known.hash,
         )
         opened = self.store.incidents.open(draft, "test", self.now)
         assert opened is not None

@@ -8,9 +8,10 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from payops.domain.approvals import Approval
 from payops.domain.incidents import FixAttempt, Handoff, Incident, TimelineEntry, Why
 from payops.domain.money import Money
-from payops.domain.plans import Plan, Refusal
+from payops.domain.plans import Plan, Refusal, plan_json
 from payops.engine.board import (
     AccountCard,
     Backlog,
@@ -239,6 +240,41 @@ OBSERVING = replace(
         ),
     ),
 )
+
+
+REFUND = Plan(
+    remedy="refund-duplicate",
+    action="payments.refund_duplicate",
+    effect="money",
+    steps=(
+        "refund ch_0107, EUR 42.00: ch_0101 took the same for order 5512 38 s before it",
+        "refund ch_0110, EUR 19.90: ch_0104 took the same for order 5519 31 s before it",
+    ),
+    targets=2,
+    money=(Money(6_190, "EUR"),),
+    undo="none: money that was given back cannot be taken again without the customer",
+)
+APPROVING = replace(
+    BUSY,
+    headline="inc-3 needs a person: Level 1 waits for an operator: Customers were charged twice (stripe-live).",
+    incidents=(
+        replace(
+            WORKING,
+            title="Customers were charged twice (stripe-live)",
+            challenge="transaction_fail",
+            money=(Money(6_190, "EUR"),),
+            needs_human=True,
+            blocked="operator",
+            status="waits for approval until 14:06:00 UTC, 1 of 2 approved",
+            next_action="refund-duplicate waits for another operator than ben to approve it, plan 5f0c2a9be1d44c07",
+            next_at=NOW + timedelta(minutes=3, seconds=50),
+            approval=Approval(
+                "inc-3", 1, "refund-duplicate", "operator", 2, plan_json(REFUND), "5f0c2a9be1d44c07",
+                NOW - timedelta(seconds=10), NOW + timedelta(minutes=3, seconds=50), by=("ben",),
+            ),
+        ),
+    ),
+)  # fmt: skip
 
 
 def completed(n: int) -> WindowRate:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from fake_desk import (
+    APPROVING,
     BROKEN,
     BULK,
     BUSY,
@@ -33,6 +34,8 @@ PICTURES = {
     "fix_many": (BUSY, ["f"]),
     "fix_observed": (BUSY, ["f"]),
     "observing": (OBSERVING, []),
+    "approving": (APPROVING, []),
+    "approve": (APPROVING, ["v"]),
     "escalate": (BUSY, ["e"]),
     "preview": (BUSY, ["e"]),
     "resolve": (BUSY, ["r"]),
@@ -42,6 +45,7 @@ READY = {
     "detail": "disabled=false",
     "detail_fixed": "opened by",
     "fix": "do exactly this",
+    "approve": "Type inc-3",
     "fix_many": "Type inc-2",
     "fix_observed": "Would not act",
     "escalate": "Prefilled",

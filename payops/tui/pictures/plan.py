@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from textual.content import Content
 
+from payops.domain.approvals import Approval
 from payops.domain.plans import Plan
 from payops.engine.board import PlanView
 
 from .. import ink
-from ..words import count, money
+from ..words import Times, count, money
 
 EFFECTS: dict[str, str] = {
     "read": "looks only, changes nothing",
@@ -30,6 +31,17 @@ def lines(view: PlanView) -> list[Content]:
     if view.plan is not None:
         drawn += _plan(view.plan)
     return drawn
+
+
+def asked(approval: Approval, times: Times) -> list[Content]:
+    """Until when it waits, whose yes it takes, and who gave theirs."""
+    needed = "one person" if approval.people == 1 else f"{approval.people} different people"
+    given = f"; {' and '.join(approval.by)} approved" if approval.by else ""
+    return [
+        ink.join((_label("until"), ink.own(times.second(approval.expires_at), "strong"))),
+        ink.join((_label("takes"), ink.said(f"{needed} with the role {approval.role}{given}", limit=200))),
+        ink.join((_label("hash"), ink.said(approval.plan_hash))),
+    ]
 
 
 def _plan(plan: Plan) -> list[Content]:

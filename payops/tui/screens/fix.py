@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from textual import events, on
 from textual.app import ComposeResult
 from textual.containers import Vertical, VerticalScroll
@@ -18,6 +20,9 @@ from .base import Modal, scroll
 
 class FixModal(Modal):
     """Reads the plan, shows it, and after a grace takes `y`, or the incident's id where one key is too little."""
+
+    asks_for: ClassVar[str] = "fix"
+    heading: ClassVar[str] = "Dry run of the fix for "
 
     def __init__(self, row: IncidentRow) -> None:
         super().__init__()
@@ -36,12 +41,12 @@ class FixModal(Modal):
 
     def on_mount(self) -> None:
         super().on_mount()
-        row, desk = self._row, self.payops.desk
+        row = self._row
         self.query_one("#what", Block).show_lines(
             [
                 ink.join(
                     (
-                        ink.own("Dry run of the fix for "),
+                        ink.own(self.heading),
                         ink.said(row.id, "strong"),
                         ink.own("  "),
                         ink.said(row.title),
@@ -49,6 +54,11 @@ class FixModal(Modal):
                 )
             ]
         )
+        self.show_plan()
+
+    def show_plan(self) -> None:
+        """Ask for the plan; it comes as `PlanArrived`."""
+        row, desk = self._row, self.payops.desk
         asked = self.payops.work.start(f"plan {row.id}", lambda: PlanArrived(desk.plan(row.id)), self)
         note = (
             "Asking what would be done; nothing is changed by that…"
@@ -144,4 +154,4 @@ class FixModal(Modal):
 
     def _go(self, view: PlanView) -> None:
         self.dismiss()
-        self.payops.submit("fix", self._row.id, {"plan_hash": view.plan_hash})
+        self.payops.submit(self.asks_for, self._row.id, {"plan_hash": view.plan_hash})

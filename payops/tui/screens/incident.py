@@ -20,7 +20,22 @@ from ..widgets.line import Block, Line
 from .base import WorkScreen
 
 WIDE = 110
-KEYS = ("fix", "ack", "escalate", "accept", "return", "note", "resolve", "export", "assign", "stop", "resume")
+KEYS = (
+    "fix",
+    "approve",
+    "ack",
+    "escalate",
+    "accept",
+    "return",
+    "note",
+    "resolve",
+    "export",
+    "assign",
+    "hold",
+    "skip",
+    "stop",
+    "resume",
+)
 
 
 class IncidentScreen(WorkScreen):
