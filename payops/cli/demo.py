@@ -198,6 +198,9 @@ def _stop_at_end(stream: TextIO, stop: threading.Event) -> None:
 @click.option(
     "--receiver", metavar="URL", help="Where payops's receiver listens.  [default: http://127.0.0.1:8787]"
 )
+@click.option(
+    "--inboxes", type=click.Path(path_type=Path, file_okay=False), hidden=True, help="Applications' inboxes."
+)
 @click.option("--published", is_flag=True, hidden=True, help="The providers know it as https://PROVIDER.sim.")
 @click.option("--until-stdin-ends", is_flag=True, hidden=True, help="Stop when stdin is closed.")
 def simulate(
@@ -208,6 +211,7 @@ def simulate(
     state: Path | None,
     receiver: str | None,
     published: bool,
+    inboxes: Path | None,
     until_stdin_ends: bool,
 ) -> None:
     """The simulated provider servers alone."""
@@ -226,6 +230,7 @@ def simulate(
         write_config=write_config,
         receiver=receiver,
         published=published,
+        inboxes=inboxes,
         ready=lambda urls: out.document(urls),
         stop_event=stop,
     )

@@ -20,11 +20,15 @@ RESTART_AFTER_S = 20.0
 class SimulatorChild:
     """`start()` once, `close()` at the end; a child that dies in between is started again."""
 
-    def __init__(self, scenario: str, seed: int, receiver: str, state: Path, errors: Path) -> None:
-        """`state` keeps the world over restarts; `errors` takes what the child has to say."""
+    def __init__(
+        self, scenario: str, seed: int, receiver: str, state: Path, inboxes: Path, errors: Path
+    ) -> None:
+        """`state` keeps the world over restarts, `inboxes` what its applications took in; `errors` takes what the child
+        has to say."""
         self._command = [sys.executable, "-m", "payops", "simulate", "--until-stdin-ends"]
         self._command += ["--scenario", scenario, "--seed", str(seed), "--state", str(state)]
         self._command += ["--receiver", receiver, "--published"]
+        self._command += ["--inboxes", str(inboxes)]
         self._errors = errors
         self._process: subprocess.Popen[str] | None = None
         self._closing = threading.Event()

@@ -40,6 +40,7 @@ from payops.rulebook import RuleSet
 from payops.signals import read
 from payops.simulator import ledger
 from payops.simulator.deliverer import Deliverer
+from payops.simulator.inboxes import Inboxes
 from payops.simulator.scenario import Scenario, ScenarioAction
 from payops.simulator.server import ProviderServer
 from payops.simulator.world import World
@@ -47,7 +48,7 @@ from payops.store import Store
 
 from .checks import Check, judge
 from .document import headless_document
-from .settings import edges, secret_of, world_settings
+from .settings import edges, inboxes_beside, secret_of, world_settings
 
 STEP = timedelta(seconds=10)
 PATIENT = Patience(connect_s=30.0, read_s=120.0, requests_per_s=None, stated=True)
@@ -151,6 +152,8 @@ class _House:
         running = serve(self.receiver, sock=listener)
         stack.callback(running.stop)
         self.deliverer = Deliverer(self.world, receiver_url)
+        self.inboxes = Inboxes(self.world, inboxes_beside(store_path))
+        stack.callback(self.inboxes.close)
         providers = open_providers(settings, outside, self.store)
         self.forwarder = open_forwarder(self.store, settings, outside, fetch_from(providers), relay)
         stack.callback(self.forwarder.close)
@@ -198,6 +201,7 @@ class _House:
         self.clock.now = now
         self.world.advance(now)
         self.deliverer.deliver_due(now)
+        self.inboxes.follow()
         self.receiver.process_pending(now)
         self.forwarder.forward_due(now)
         self.act(now)
@@ -213,6 +217,7 @@ class _House:
         later = end + STEP
         self.clock.now = later
         self.deliverer.deliver_due(later)
+        self.inboxes.follow()
         self.receiver.process_pending(later)
         self.forwarder.forward_due(later)
 
@@ -294,13 +299,21 @@ class _House:
         asked = self.store.incidents.approvals(incident.id)
         return asked[-1].requested_at if asked else None
 
+    def _processed(self, account: str) -> frozenset[str]:
+        """By us; by the application, where we relay to it."""
+        done = self.store.inbox.processed_ids(account)
+        for endpoint in self.settings.account(account).endpoints:
+            if endpoint.topology == "relay":
+                done &= self.store.forwards.delivered_ids(account, endpoint.name)
+        return done
+
     def webhooks(self) -> dict[str, int]:
         """Counted by the world's own books, and by what is in the inbox."""
         delivered = received = processed = 0
         for account, generated in self.generated.items():
             delivered += len(generated & ledger.delivered_ids(self.world, account))
             received += len(generated & self.store.inbox.received_ids(account))
-            processed += len(generated & self.store.inbox.processed_ids(account))
+            processed += len(generated & self._processed(account))
         count = sum(len(ids) for ids in self.generated.values())
         return {
             "generated": count,

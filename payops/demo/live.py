@@ -17,7 +17,7 @@ from payops.simulator.scenario import OPERATORS, Scenario
 from payops.store import Store
 
 from .child import SimulatorChild
-from .settings import edges, secret_of, world_settings
+from .settings import edges, inboxes_beside, secret_of, world_settings
 
 
 class LiveDemo:
@@ -51,7 +51,9 @@ class LiveDemo:
         port = listener.getsockname()[1]
         receiver = f"http://127.0.0.1:{port}"
         world = self._path.with_suffix(".world")
-        self._child = SimulatorChild(self._name, self._seed, receiver, world, self.log_path)
+        self._child = SimulatorChild(
+            self._name, self._seed, receiver, world, inboxes_beside(self._path), self.log_path
+        )
         urls = self._child.start()
         settings, secrets = world_settings(self._scenario, self._seed, urls, self._path, port)
         outside = Outside(partial(secret_of, secrets), routes=edges(urls))

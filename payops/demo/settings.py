@@ -11,21 +11,23 @@ from payops.domain.catalogue import REMEDY_IDS
 from payops.domain.errors import UsageError
 from payops.domain.roles import OPERATOR_ROLES
 from payops.simulator import account as where
+from payops.simulator.applications import inbox_path
 from payops.simulator.kinds import credentials
-from payops.simulator.scenario import OPERATORS, Scenario
+from payops.simulator.scenario import OPERATORS, EndpointOptions, Scenario
 
 PUBLIC = "https://{provider}.sim"
 
 
-def public_url(provider: str, account: str, endpoint: str) -> str:
-    """Where an endpoint is reached from the provider's side of the simulated world."""
-    return where.public_url(PUBLIC.format(provider=provider), account, endpoint)
+def inboxes_beside(store: Path) -> Path:
+    """The folder of the simulated applications' own inboxes."""
+    return store.with_suffix(".inboxes")
 
 
 def world_settings(
     scenario: Scenario, seed: int, urls: Mapping[str, str], store: Path, receiver_port: int = 0
 ) -> tuple[Settings, dict[str, str]]:
     """Settings for the scenario's accounts, and the secrets their references stand for."""
+    inboxes = inboxes_beside(store)
     secrets: dict[str, str] = {}
     accounts: list[dict[str, Any]] = []
     known = credentials(scenario, seed)
@@ -62,9 +64,10 @@ def world_settings(
             "endpoints": [
                 {
                     "name": endpoint.name,
-                    "url": public_url(provider, name, endpoint.name),
+                    "url": where.public_url(PUBLIC.format(provider=provider), name, endpoint.key),
                     "topology": endpoint.topology,
                     "idempotent": endpoint.idempotent,
+                    **_application(endpoint, provider, name, inboxes),
                 }
                 for endpoint in options.all_endpoints
             ],
@@ -84,6 +87,15 @@ def world_settings(
         ],
     }
     return parse(document, base=Path(), source="the simulated world"), secrets
+
+
+def _application(endpoint: EndpointOptions, provider: str, account: str, inboxes: Path) -> dict[str, str]:
+    """Where the application behind an endpoint takes its events, or keeps them."""
+    if endpoint.topology == "relay":
+        return {"forward_to": where.application_url(PUBLIC.format(provider=provider), endpoint.name)}
+    if endpoint.topology == "import":
+        return {"source": str(inbox_path(inboxes, account, endpoint.name))}
+    return {}
 
 
 def edges(urls: Mapping[str, str]) -> dict[str, str]:

@@ -194,8 +194,7 @@ class Forwarder:
         letter = self._letter(row, target, now)
         forwards = self._store.forwards
         if isinstance(letter, _Without):
-            self._said(row, letter.why)
-            forwards.failed(row, None, letter.why, None, final=letter.final)
+            self._failed(row, None, letter.why, None, final=letter.final)
             return
         status, error = self._post(row, target, letter)
         if status is not None and 200 <= status < 300:
@@ -203,8 +202,7 @@ class Forwarder:
             if all(each.state == "delivered" for each in forwards.of_event(row.account, row.event_id)):
                 self._relay.held.drop(row.account, row.event_id)
             return
-        self._said(row, error)
-        forwards.failed(row, status, error, letter.content, final=False)
+        self._failed(row, status, error, letter.content, final=False)
 
     def _letter(self, row: Forwarding, target: Target, now: datetime) -> _Letter | _Without:
         raw = self._relay.held.get(row.account, row.event_id)
@@ -251,9 +249,19 @@ class Forwarder:
         why = ": it was fetched from the provider, whose signature it cannot carry" if unsigned else ""
         return status, f"the application answered {status}{why}"
 
-    @staticmethod
-    def _said(row: Forwarding, why: str) -> None:
-        log.warning("%s %s: not forwarded to %s: %s", row.account, row.event_id, row.endpoint, why)
+    def _failed(
+        self, row: Forwarding, status: int | None, error: str, content: Content | None, *, final: bool
+    ) -> None:
+        dead = self._store.forwards.failed(row, status, error, content, final=final)
+        log.log(
+            logging.WARNING if dead else logging.INFO,
+            "%s %s: %s to %s: %s",
+            row.account,
+            row.event_id,
+            "given up forwarding" if dead else "not forwarded",
+            row.endpoint,
+            error,
+        )
 
 
 def _as_received(raw: Raw, target: Target, now: datetime) -> _Letter:

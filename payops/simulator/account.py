@@ -15,6 +15,7 @@ from payops.domain.event_types import EVENT_TYPES
 from payops.domain.payments import Mode, Provider
 
 from .agenda import Agenda
+from .applications import Application
 from .cards import Buyer, population
 from .declines import Decline
 from .deliveries import Deliveries
@@ -46,7 +47,12 @@ def public_url(public_base: str, account: str, endpoint: str) -> str:
     """Where an endpoint is reached from outside: payops's own at its receiver, any other at the application's."""
     if endpoint == OWN_ENDPOINT:
         return f"{public_base}/webhooks/{account}"
-    return f"{public_base}/{APPS}{endpoint}"
+    return application_url(public_base, endpoint)
+
+
+def application_url(public_base: str, name: str) -> str:
+    """Where the application of that name answers."""
+    return f"{public_base}/{APPS}{name}"
 
 
 class Account(ABC):
@@ -87,17 +93,20 @@ class Account(ABC):
             if buyer.customer is not None:
                 self.customers.add(Customer(buyer.customer, buyer.created_ms, buyer))
         self.endpoints: Log[Endpoint] = Log()
+        self.applications: dict[str, Application] = {}
         for endpoint in options.all_endpoints:
-            url = public_url(public_base, name, endpoint.name)
+            url = public_url(public_base, name, endpoint.key)
+            if endpoint.topology != "observer":
+                self.applications[endpoint.name] = Application(endpoint.name, endpoint.application, start_ms)
             self.endpoints.add(
                 Endpoint(
-                    id=self.endpoint_id(endpoint.name),
+                    id=self.endpoint_id(endpoint.key),
                     at_ms=self.opened_ms,
-                    name=endpoint.name,
+                    name=endpoint.key,
                     url=url,
                     home=url,
-                    own=endpoint.name == OWN_ENDPOINT,
-                    secret=self.endpoint_secret(endpoint.name),
+                    own=endpoint.own,
+                    secret=self.endpoint_secret(endpoint.key),
                     enabled_events=EVENT_TYPES[self.provider],
                 )
             )
@@ -215,7 +224,9 @@ class Account(ABC):
 
     def begin(self, at_ms: int, faults: list[Fault]) -> None:
         """Plan the faults, then let the buyers in."""
-        for fault in faults:
+        keys = {endpoint.name: endpoint.key for endpoint in self.options.all_endpoints}
+        for named in faults:
+            fault = named.model_copy(update={"endpoint": keys.get(named.endpoint, named.endpoint)})
             self.agenda.plan(self.start_ms + _ms(fault.at), self.faults.begin, fault)
             if fault.ends is not None:
                 self.agenda.plan(self.start_ms + _ms(fault.ends), self.faults.end, fault)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 from http.client import HTTPException
 from threading import Event as Flag
@@ -48,11 +49,12 @@ class Deliverer:
         else:
             self._world.delivery_failed(send, now)
 
-    def run(self, now: Now, stop: Flag) -> None:
-        """Deliver as real time passes, until `stop`; a delivery under way is finished first."""
+    def run(self, now: Now, stop: Flag, after: Callable[[], None] = lambda: None) -> None:
+        """Deliver as real time passes, until `stop`, and call `after` each time; a delivery under way is finished."""
         while not stop.wait(_IDLE_S):
             for send in self._world.due_deliveries(now()):
                 if stop.is_set():
                     break
                 self._deliver(send, now())
+            after()
         self._outside.close()

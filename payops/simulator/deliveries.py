@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from payops.clock import from_epoch
 
 from .agenda import Agenda
+from .applications import Arrival
 from .objects import Endpoint, Event
 
 if TYPE_CHECKING:
@@ -103,8 +104,10 @@ class Deliveries:
         """The endpoint answered 2xx."""
         self._outbox.pop(send.key, None)
         self._note(send, send.due_ms, ok=True)
-        send.endpoint.received.add(send.event.id)
         event = send.event
+        if not send.endpoint.own and event.id not in send.endpoint.received:
+            send.endpoint.arrivals.append(Arrival(event.id, event.type, self._agenda.now_ms))
+        send.endpoint.received.add(event.id)
         if not event.test:
             self.taken_ms[send.endpoint.id] = self._agenda.now_ms
         event.waiting = tuple(e for e in event.waiting if e is not send.endpoint)

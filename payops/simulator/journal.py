@@ -111,6 +111,9 @@ def replay(past: Past, world: World, apis: Mapping[Provider, Api]) -> None:
         if record["input"] == "api":
             world.advance_ms(record["at"])
             apis[world.accounts[record["account"]].provider].replay(record)
+        elif record["input"] == "application":
+            world.advance_ms(record["at"])
+            world.accounts[record["account"]].applications[record["name"]].take(record["event"], record["at"])
         else:
             world.advance_ms(record["at"])
             account = world.accounts[record["account"]]

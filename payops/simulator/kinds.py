@@ -39,6 +39,10 @@ class Kind(Protocol):
     def delivery(self, account: Account, send: Send, at: datetime) -> tuple[bytes, Mapping[str, str]]:
         """Body and headers of one signed POST. Called with the world's lock held."""
 
+    def verified(self, account: Account, body: bytes, headers: Mapping[str, str], at: datetime) -> str | None:
+        """The id of the event in a request, as an application verifies it with what its provider's documentation says;
+        None when it would refuse it. Header names are lower case. Called with the world's lock held."""
+
 
 def kind(provider: Provider) -> Kind:
     return cast(Kind, import_module(f"{__package__}.{provider}.kind"))

@@ -50,6 +50,12 @@ def delivered_ids(world: World, account: str) -> frozenset[str]:
         return frozenset(event.id for event in _subscribed(entry) if event.id in entry.own_endpoint.received)
 
 
+def served_ids(world: World, account: str, application: str) -> frozenset[str]:
+    """Ids of the events the application behind a relay took, each verified."""
+    with world.lock:
+        return frozenset(world.accounts[account].applications[application].served)
+
+
 def history(world: World, account: str) -> list[Event]:
     """The subscribed events of the warm-up, oldest first: they count as delivered before the run."""
     with world.lock:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+from .applications import Arrival
 from .cards import Buyer
 from .declines import Decline
 
@@ -191,6 +192,8 @@ class Endpoint:
     """Of one that is not `enabled`: whether somebody switched it off, rather than the provider."""
     received: set[str] = field(default_factory=set)
     """Ids of the events it answered with 2xx since the run's start."""
+    arrivals: list[Arrival] = field(default_factory=list)
+    """The same in order, of an application's."""
 
     def wants(self, event_type: str) -> bool:
         return event_type in self.enabled_events or "*" in self.enabled_events

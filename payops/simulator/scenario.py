@@ -21,6 +21,7 @@ from .scenario_model import (
     OPERATORS,
     OWN_ENDPOINT,
     SCHEMA,
+    ApplicationOptions,
     EndpointOptions,
     Expect,
     Fault,
@@ -93,12 +94,11 @@ def parse(text: str, source: str) -> Scenario:
 
 
 def _cross_check(scenario: Scenario, document: strict_yaml.Document) -> None:
-    _observers_only(scenario, document)
     for index, fault in enumerate(scenario.faults):
         place = ("faults", index)
         _known_provider(scenario, document, fault.provider, place)
         endpoints = [e.name for e in scenario.providers[fault.provider].all_endpoints]
-        if fault.endpoint not in endpoints:
+        if fault.endpoint not in (*endpoints, OWN_ENDPOINT):
             raise _error(
                 document,
                 (*place, "endpoint"),
@@ -128,18 +128,6 @@ def _cross_check(scenario: Scenario, document: strict_yaml.Document) -> None:
             raise _error(document, (*place, "at"), "is after the run's end (duration)")
         _known_rule(document, action.rule, place)
         _check_words(scenario, document, action, place)
-
-
-def _observers_only(scenario: Scenario, document: strict_yaml.Document) -> None:
-    for provider, options in scenario.providers.items():
-        for index, endpoint in enumerate(options.endpoints):
-            if endpoint.topology != "observer":
-                raise _error(
-                    document,
-                    ("providers", provider, "endpoints", index, "topology"),
-                    f"this version simulates observer endpoints only, not {endpoint.topology}; "
-                    "write topology: observer or leave it out",
-                )
 
 
 def _known_rule(document: strict_yaml.Document, rule: str | None, place: strict_yaml.Path) -> None:
@@ -221,6 +209,7 @@ _SHAPES = {
 _MODELS: dict[str, type[BaseModel]] = {
     "providers": ProviderOptions,
     "endpoints": EndpointOptions,
+    "application": ApplicationOptions,
     "faults": Fault,
     "only": Only,
     "expect": Expect,

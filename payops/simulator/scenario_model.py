@@ -161,12 +161,38 @@ class _Model(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
+class ApplicationOptions(_Model):
+    """How the application behind a relay or an import behaves: from `down_at` to `down_until` it answers `status`.
+
+    One with an inbox of its own takes its events in all the same, and does nothing with them meanwhile.
+    """
+
+    down_at: Duration | None = None
+    down_until: Duration | None = None
+    status: int = Field(default=503, ge=300, le=599)
+    latency_ms: int = Field(default=0, ge=0, le=120_000)
+
+
 class EndpointOptions(_Model):
-    """One webhook endpoint at the provider; the simulator plays the application behind any not named `payops`."""
+    """One webhook endpoint at the provider; the simulator plays the application behind any that is not payops's.
+
+    A relay is payops's own endpoint: what it is named after is the application behind it.
+    """
 
     name: str = Field(min_length=1, max_length=40, pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")
     topology: Topology = "observer"
     idempotent: bool = True
+    application: ApplicationOptions = ApplicationOptions()
+
+    @property
+    def own(self) -> bool:
+        """What is sent to it reaches payops's receiver."""
+        return self.name == OWN_ENDPOINT or self.topology == "relay"
+
+    @property
+    def key(self) -> str:
+        """What the provider's side of the world calls it."""
+        return OWN_ENDPOINT if self.own else self.name
 
 
 class ProviderOptions(_Model):
@@ -190,12 +216,18 @@ class ProviderOptions(_Model):
         names = [endpoint.name for endpoint in self.endpoints]
         if len(names) != len(set(names)):
             raise ValueError("two endpoints have the same name")
+        if sum(endpoint.own for endpoint in self.endpoints) > 1:
+            raise ValueError(
+                "an account has one receiver: name one endpoint as relay, and do not name payops beside it"
+            )
+        if any(each.name == OWN_ENDPOINT and each.topology == "import" for each in self.endpoints):
+            raise ValueError(f"{OWN_ENDPOINT} is payops's own endpoint: it is no import")
         return self
 
     @property
     def all_endpoints(self) -> tuple[EndpointOptions, ...]:
         """The endpoints with payops's own, which is first where the file does not name it."""
-        if any(endpoint.name == OWN_ENDPOINT for endpoint in self.endpoints):
+        if any(endpoint.own for endpoint in self.endpoints):
             return self.endpoints
         return (EndpointOptions(name=OWN_ENDPOINT), *self.endpoints)
 

@@ -14,6 +14,7 @@ from payops.text import safe_line
 
 from . import journal, scenario, settings_file
 from .deliverer import Deliverer
+from .inboxes import Inboxes
 from .kinds import credentials
 from .outside import is_loopback
 from .server import HOST, ProviderServer
@@ -33,6 +34,7 @@ def serve(
     write_config: Path | None = None,
     receiver: str | None = None,
     published: bool = False,
+    inboxes: Path | None = None,
     ready: Callable[[dict[str, str]], None],
     stop_event: Event,
 ) -> None:
@@ -42,6 +44,7 @@ def serve(
     for each provider in the scenario's order; where there are fewer, the last is counted up (0 = any free one).
     `receiver` is the base URL of payops's receiver (default: its default address on this machine). The providers know
     it as `https://PROVIDER.sim` when it is `published` so, else by that address.
+    `inboxes` is the folder of the applications' own inboxes (default: beside the written configuration).
     `UsageError`: scenario, port, state or file.
     """
     what = scenario.load(name_or_path)
@@ -54,6 +57,9 @@ def serve(
     world = World(what, chosen, start, public_bases=bases)
     servers: dict[Provider, ProviderServer] = {}
     kept: journal.Journal | None = None
+    files: Inboxes | None = None
+    if inboxes is None and write_config is not None:
+        inboxes = write_config.with_suffix(".inboxes")
     try:
         for provider, port in zip(what.providers, _ports(ports, len(what.providers)), strict=True):
             servers[provider] = ProviderServer(world, provider, port=port, now=utc_now, receiver=receiver)
@@ -82,10 +88,15 @@ def serve(
             server.start()
         ready(urls)
         world.advance(utc_now())
-        Deliverer(world, receiver).run(utc_now, stop_event)
+        if inboxes is not None:
+            files = Inboxes(world, inboxes)
+            files.follow()
+        Deliverer(world, receiver).run(utc_now, stop_event, files.follow if files else lambda: None)
     finally:
         for server in servers.values():
             server.stop()
+        if files is not None:
+            files.close()
         if kept is not None:
             kept.close()
 

@@ -159,10 +159,10 @@ class _Handler(BaseHTTPRequestHandler):
             server.world.advance(server.now())
         path = unquote(target.path)
         if path.startswith(_EDGE):
-            self._edge(path.removeprefix(_EDGE), target.query)
+            self._edge(path.removeprefix(_EDGE), target.query, body)
             return
         if path.startswith(f"/{APPS}"):
-            self._edge(path.lstrip("/"), target.query)
+            self._edge(path.lstrip("/"), target.query, body)
             return
         headers = {name.lower(): value for name, value in self.headers.items()}
         with server.world.lock:
@@ -174,7 +174,11 @@ class _Handler(BaseHTTPRequestHandler):
             return
         if latency_ms and server.now is not None:
             sleep(latency_ms / 1000)
-        request = Request(self.command, path, target.query, body, headers)
+        try:
+            request = Request(self.command, path, target.query, body.decode("utf-8"), headers)
+        except UnicodeDecodeError:
+            self._send(server.api.unreadable())
+            return
         response = server.api.trouble(trouble) if trouble else server.api.respond(request)
         if latency_ms and server.now is None:
             response = replace(response, headers={**response.headers, STATED_LATENCY: str(latency_ms)})
@@ -186,18 +190,18 @@ class _Handler(BaseHTTPRequestHandler):
         self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, pack("ii", 1, 0))
         self.connection.close()
 
-    def _body(self) -> str | None:
+    def _body(self) -> bytes | None:
         length = self.headers.get("Content-Length", "0")
         if not length.isdecimal() or int(length) > _MOST_BYTES or "Transfer-Encoding" in self.headers:
             self.close_connection = True
             return None
-        try:
-            return self.rfile.read(int(length)).decode("utf-8")
-        except UnicodeDecodeError:
-            return None
+        return self.rfile.read(int(length))
 
-    def _edge(self, path: str, query: str) -> None:
+    def _edge(self, path: str, query: str, body: bytes) -> None:
         server = self.server.provider_server
+        if self.command == "POST":
+            self._offer(path, body)
+            return
         if self.command != "GET" or not server.world.edge_open(server.provider, path):
             self._send_bytes(503, b"no healthy upstream\n", {"Content-Type": "text/plain"})
             return
@@ -211,6 +215,17 @@ class _Handler(BaseHTTPRequestHandler):
             self._send_bytes(502, f"upstream: {error}\n".encode(), {"Content-Type": "text/plain"})
             return
         self._send_bytes(status, body, {"Content-Type": "text/plain"})
+
+    def _offer(self, path: str, body: bytes) -> None:
+        """A request of payops to the application behind a relay."""
+        server = self.server.provider_server
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        answer = server.world.offer(server.provider, path, body, headers)
+        status, latency_ms = (404, 0) if answer is None else answer
+        if latency_ms and server.now is not None:
+            sleep(latency_ms / 1000)
+        stated = {STATED_LATENCY: str(latency_ms)} if latency_ms and server.now is None else {}
+        self._send_bytes(status, b"", {"Content-Type": "text/plain", **stated})
 
     def _send(self, response: Response) -> None:
         self._send_bytes(response.status, response.body, response.headers)

@@ -11,9 +11,10 @@ from payops.domain.catalogue import REMEDY_IDS
 from payops.domain.errors import UsageError
 from payops.domain.payments import Provider
 
-from .account import public_url
+from .account import application_url, public_url
+from .applications import inbox_path
 from .kinds import credentials
-from .scenario import OPERATORS, OWN_ENDPOINT, Scenario
+from .scenario import OPERATORS, Scenario
 
 _FIRST_LINE = "# Written by `payops simulate`: it talks to a simulated provider only."
 _ROLES = '["operator", "coordinator", "security", "admin"]'
@@ -107,16 +108,20 @@ def _account(
     if fallbacks:
         lines.append(f"fallback_credentials = [{', '.join(fallbacks)}]")
     for endpoint in options.all_endpoints:
-        bases = public_bases if endpoint.name == OWN_ENDPOINT else application_bases
-        base = bases[provider]
+        base = (public_bases if endpoint.own else application_bases)[provider]
         lines += [
             "",
             "[[accounts.endpoints]]",
             f'name = "{endpoint.name}"',
-            f'url = "{public_url(base, name, endpoint.name)}"',
-            'topology = "observer"',
+            f'url = "{public_url(base, name, endpoint.key)}"',
+            f'topology = "{endpoint.topology}"',
             f"idempotent = {'true' if endpoint.idempotent else 'false'}",
         ]
+        if endpoint.topology == "relay":
+            lines.append(f'forward_to = "{application_url(application_bases[provider], endpoint.name)}"')
+        elif endpoint.topology == "import":
+            inboxes = folder.with_suffix(".inboxes").name
+            lines.append(f'source = "{inbox_path(Path(inboxes), name, endpoint.name)}"')
     if options.armed:
         remedies = ", ".join(f'"{remedy}"' for remedy in REMEDY_IDS)
         lines += ["", "[[arm]]", f'account = "{name}"', f"remedies = [{remedies}]"]

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from payops.clock import from_epoch
 from payops.domain.payments import PROVIDERS, Provider
 
-from .account import Account, public_url
+from .account import APPS, Account, public_url
 from .agenda import Agenda
 from .deliveries import Send
 from .kinds import kind
@@ -158,6 +158,41 @@ class World:
         """Whether `path` under the provider's public base is an application's: the simulator answers for it."""
         with self.lock:
             return any(not endpoint.own for _, endpoint in self._behind(provider, path))
+
+    def offer(
+        self, provider: Provider, path: str, body: bytes, headers: Mapping[str, str]
+    ) -> tuple[int, int] | None:
+        """Bring a request to the application at a path: its status, and the milliseconds it takes. None: nobody there.
+
+        An application behind a relay verifies what it is sent, and refuses with 400 what it cannot.
+        """
+        with self.lock:
+            found = next(
+                (
+                    (account, account.applications[endpoint.name])
+                    for account in self.of(provider)
+                    for endpoint in account.options.endpoints
+                    if endpoint.topology == "relay" and path.strip("/") == f"{APPS}{endpoint.name}"
+                ),
+                None,
+            )
+            if found is None:
+                return None
+            account, application = found
+            if application.down(self.now_ms):
+                return application.options.status, application.options.latency_ms
+            event_id = kind(provider).verified(account, body, headers, self.now)
+            if event_id is None:
+                application.unsigned += 1
+                return 400, application.options.latency_ms
+            record = {
+                "input": "application",
+                "account": account.name,
+                "name": application.name,
+                "event": event_id,
+            }
+            application.take(event_id, self.input(self.now_ms, record))
+            return 200, application.options.latency_ms
 
     def applications_at(self, provider: Provider, base: str) -> None:
         """Publish the applications at another address than payops's receiver, as where nothing routes names."""

@@ -115,8 +115,8 @@ class Forwards:
 
     def failed(
         self, row: Forwarding, status: int | None, error: str, content: Content | None, *, final: bool
-    ) -> None:
-        """The try that was claimed as `row` failed; `final`: there is no use in another."""
+    ) -> bool:
+        """The try that was claimed as `row` failed; `final`: there is no use in another. True: a dead letter now."""
         last = final or next_due(row.event_id, row.tries, row.owed_at) is None
         with self._store.write() as db:
             db.execute(
@@ -125,6 +125,7 @@ class Forwards:
                 " WHERE account = ? AND endpoint = ? AND event_id = ? AND state = 'waiting' AND tries = ?",
                 (status, redact_text(error)[:500], content, last, last, *_key(row), row.tries),
             )
+        return last
 
     def let_go(self, row: Forwarding) -> None:
         """The holder has the bytes no more: whoever can fetch the event may try."""

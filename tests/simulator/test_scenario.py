@@ -227,8 +227,10 @@ def test_mistake_is_named_by_line_and_field(addition: str, line: int, field: str
         ("{stripe: {fallback_credential: on}}", "true or false"),
         ("{stripe: {endpoints: [{name: a}, {name: a}]}}", "same name"),
         ("{}", "at least 1"),
-        ("{stripe: {endpoints: [{name: shop, topology: relay}]}}", "observer endpoints only, not relay"),
-        ("{stripe: {endpoints: [{name: shop, topology: import}]}}", "observer endpoints only, not import"),
+        ("{stripe: {endpoints: [{name: a, topology: relay}, {name: b, topology: relay}]}}", "one receiver"),
+        ("{stripe: {endpoints: [{name: payops}, {name: b, topology: relay}]}}", "one receiver"),
+        ("{stripe: {endpoints: [{name: payops, topology: import}]}}", "it is no import"),
+        ("{stripe: {endpoints: [{name: a, application: {status: 204}}]}}", "greater than or equal to 300"),
     ],
 )
 def test_mistake_in_providers_is_named(providers: str, words: str) -> None:

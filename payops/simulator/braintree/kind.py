@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
+from urllib.parse import parse_qsl
 
 from payops.simulator.account import Account
 from payops.simulator.deliveries import Send
@@ -13,7 +14,15 @@ from .api import BraintreeApi as open_api
 from .keys import pair, stored
 from .webhooks import event_id, form, pairs, sign
 
-__all__ = ["delivery", "event_id", "open_account", "open_api", "stored"]
+__all__ = ["delivery", "event_id", "open_account", "open_api", "stored", "verified"]
+
+
+def verified(account: Account, body: bytes, headers: Mapping[str, str], at: datetime) -> str | None:
+    sent = dict(parse_qsl(body.decode("ascii", "replace")))
+    bt_payload = sent.get("bt_payload", "")
+    expected = sign(bt_payload, pairs(account.own_endpoint.secret)).split("&")
+    given = sent.get("bt_signature", "").split("&")
+    return event_id(bt_payload) if set(expected) & set(given) else None
 
 
 def delivery(account: Account, send: Send, at: datetime) -> tuple[bytes, Mapping[str, str]]:

@@ -18,9 +18,17 @@ from .api import PayPalApi as open_api
 from .keys import stored, webhook_id
 from .names import HOSTS, instant
 
-__all__ = ["delivery", "open_account", "open_api", "stored"]
+__all__ = ["delivery", "open_account", "open_api", "stored", "verified"]
 
 _SIMULATED = "WEBHOOK0ID0OF0THE0SIMULATOR"
+
+
+def verified(account: Account, body: bytes, headers: Mapping[str, str], at: datetime) -> str | None:
+    sent = {name: headers.get(f"paypal-transmission-{name}", "") for name in ("id", "time", "sig")}
+    if not certificates.fits(sent["sig"], sent["id"], sent["time"], account.own_endpoint.secret, body):
+        return None
+    event_id = msgspec.json.decode(body).get("id")
+    return event_id if isinstance(event_id, str) else None
 
 
 def delivery(account: Account, send: Send, at: datetime) -> tuple[bytes, Mapping[str, str]]:

@@ -1,0 +1,79 @@
+"""An account of each topology, end to end on the simulator: what is claimed is what the application's own books say."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import pytest
+
+from payops.demo.headless import _House
+from payops.simulator import ledger
+from payops.simulator import scenario as scenarios
+
+WORLD = """
+schema: payops.scenario/v1
+name: topologies
+seed: 5
+start: 2026-01-15T09:00:00Z
+warmup: {warmup}
+duration: {duration}
+providers:
+  {provider}: {{mode: live, payments_per_minute: 6, success_rate: 0.95, endpoints: [{endpoint}]}}
+"""
+SHOP = "{{name: shop, topology: {topology}, idempotent: true{more}}}"
+
+
+@contextmanager
+def lived(
+    provider: str, topology: str, tmp_path: Path, more: str = "", duration: str = "6m"
+) -> Iterator[_House]:
+    endpoint = SHOP.format(topology=topology, more=more)
+    # What Braintree settles now was paid a while ago.
+    warmup = "5h" if provider == "braintree" else "5m"
+    text = WORLD.format(provider=provider, endpoint=endpoint, warmup=warmup, duration=duration)
+    scenario = scenarios.parse(text, "topologies.yaml")
+    with ExitStack() as stack:
+        house = _House(scenario, 5, tmp_path / "payops.db", stack)
+        house.live(lambda share: None)
+        yield house
+
+
+@pytest.mark.parametrize("provider", ["stripe", "braintree", "paypal"])
+def test_what_a_relay_calls_processed_its_application_has_verified_and_taken_once(
+    provider: str, tmp_path: Path
+) -> None:
+    with lived(provider, "relay", tmp_path) as house:
+        account = f"{provider}-live"
+        application = house.world.accounts[account].applications["shop"]
+        served = ledger.served_ids(house.world, account, "shop")
+        webhooks = house.webhooks()
+        assert webhooks["generated"] > 10
+        assert webhooks["processed"] == webhooks["received"] == webhooks["generated"]
+        assert served >= house.generated[account]
+        assert served == house.store.forwards.delivered_ids(account, "shop")
+        assert (application.again, application.unsigned) == (0, 0)
+
+
+def test_an_application_that_was_down_gets_everything_once_it_answers_again(tmp_path: Path) -> None:
+    down = ", application: {down_at: 2m, down_until: 3m}"
+    with lived("stripe", "relay", tmp_path, down, "8m") as house:
+        webhooks = house.webhooks()
+        assert webhooks["processed"] == webhooks["received"] == webhooks["generated"]
+        application = house.world.accounts["stripe-live"].applications["shop"]
+        late = [at for at in application.served.values() if 2 <= (at - house.world.start_ms) / 60_000 < 3]
+        assert late == []
+        assert application.again == 0
+        assert house.store.forwards.counts("stripe-live", "shop").waiting == 0
+        assert [incident.rule for incident in house.incidents()] == []
+
+
+def test_what_an_application_does_not_take_is_received_and_not_processed(tmp_path: Path) -> None:
+    with lived("stripe", "relay", tmp_path, ", application: {down_at: 0s, status: 500}") as house:
+        webhooks = house.webhooks()
+        assert webhooks["received"] == webhooks["generated"] > 10
+        assert webhooks["processed"] == 0
+        waiting = house.store.forwards.listing("stripe-live", "shop", "waiting")
+        assert len(waiting) >= webhooks["generated"]
+        assert {row.last_status for row in waiting if row.tries} == {500}
