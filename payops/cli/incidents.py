@@ -11,6 +11,7 @@ from payops import config
 from payops.clock import iso, iso_or_none, utc_now
 from payops.domain.actions import CAUSES
 from payops.domain.errors import NotPossible, UsageError
+from payops.domain.protocol import ANSWERS, LESSONS, TRIGGERS
 
 from . import out
 from .ask import ask
@@ -311,10 +312,43 @@ _writing(
     click.option("--fixed", required=True, help="What fixed it."),
     click.option("--note", default="", help="For the next time."),
 )
+_owner = click.option("--owner", default="", help="Who does it; default: you.")
+_due = click.option("--due", default="", metavar="YYYY-MM-DD", help="Until when.")
+_writing(
+    "answer",
+    "Answer the handoff you accepted.",
+    click.option("--answer", type=click.Choice(list(ANSWERS)), required=True),
+    click.option("--text", required=True, help="The answer in words."),
+    _owner,
+    _due,
+)
+_writing(
+    "hand-down",
+    "Hand the incident back to the level below.",
+    click.option("--reason", required=True, help="Why it need not be so high."),
+)
+_writing(
+    "decide",
+    "Level 4: record the user's decision.",
+    click.option("--option", required=True, help="One of the rule's options, or the decision in words."),
+    click.option("--why", required=True, help="The reason; it is kept."),
+)
+_writing(
+    "learn",
+    "Say what the incident taught.",
+    click.option("--lesson", type=click.Choice(LESSONS), required=True),
+    click.option(
+        "--text", required=True, help="What was changed or is to be done; for `nothing`: because of what."
+    ),
+    _owner,
+    _due,
+)
+_writing("done", "Mark a follow-up done.", click.argument("followup"))
 
 
 @incidents.command()
 @click.argument("incident_id")
+@click.option("--trigger", type=click.Choice(list(TRIGGERS)), help="What makes it go straight to Level 3.")
 @click.option("--problem", help="Each field is prefilled from facts; give it to say it better.")
 @click.option("--attempted")
 @click.option("--impact")
@@ -327,6 +361,7 @@ _writing(
 @json_option
 def escalate(
     incident_id: str,
+    trigger: str | None,
     dry_run: bool,
     no_wait: bool,
     operator: str | None,
@@ -361,7 +396,7 @@ def escalate(
         operator,
         "escalate",
         incident_id,
-        {key: value or "" for key, value in fields.items()},
+        {key: value or "" for key, value in fields.items()} | ({"trigger": trigger} if trigger else {}),
         no_wait,
         as_json,
     )

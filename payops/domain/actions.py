@@ -27,6 +27,7 @@ class Action:
 
 
 _ACT: tuple[OperatorRole, ...] = ("operator", "coordinator", "security", "admin")
+_COORDINATE: tuple[OperatorRole, ...] = ("coordinator", "security", "admin")
 
 ACTIONS: tuple[Action, ...] = (
     Action(
@@ -91,6 +92,51 @@ ACTIONS: tuple[Action, ...] = (
         ("for", "reason"),
     ),
     Action("unsilence", "End the silence", "", "incident", _ACT, "Act and call people again."),
+    Action(
+        "answer",
+        "Answer",
+        "",
+        "incident",
+        _COORDINATE,
+        "Answer the handoff you accepted; what is to be done gets an owner and a date.",
+        ("answer", "text", "owner", "due"),
+    ),
+    Action(
+        "hand-down",
+        "Hand down",
+        "",
+        "incident",
+        _COORDINATE,
+        "Hand the incident back to the level below, with a reason.",
+        ("reason",),
+    ),
+    Action(
+        "decide",
+        "Decide",
+        "",
+        "incident",
+        _COORDINATE,
+        "Level 4: record the user's decision and why.",
+        ("option", "why"),
+    ),
+    Action(
+        "learn",
+        "Learn",
+        "",
+        "incident",
+        _ACT,
+        "Say what the incident taught: a rule, test or runbook changed, an action, or nothing, because …",
+        ("lesson", "text", "owner", "due"),
+    ),
+    Action(
+        "done",
+        "Follow-up done",
+        "",
+        "incident",
+        _ACT,
+        "Mark a follow-up done, by its number.",
+        ("followup",),
+    ),
     Action("export", "Export", "x", "incident", (), "Write the incident as a report."),
     Action(
         "stop",

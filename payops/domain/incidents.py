@@ -10,6 +10,7 @@ from typing import Literal
 
 from .money import Money
 from .payments import Provider
+from .protocol import HandoffCause, Trigger
 
 Challenge = Literal[
     "api_auth",
@@ -105,6 +106,11 @@ class Incident:
     def is_quiet(self, now: datetime) -> bool:
         return self.quiet_until is not None and now < self.quiet_until
 
+    cause: str | None = None
+    """The cause code given when a person closed it."""
+    fixed: str | None = None
+    """What fixed it, in that person's words."""
+
 
 @dataclass(frozen=True, slots=True)
 class FixAttempt:
@@ -161,6 +167,10 @@ class Handoff:
     returned_at: datetime | None = None
     returned_by: str | None = None
     question: str | None = None
+    cause: HandoffCause | None = None
+    """Why it went out; None for one of a store that did not keep it."""
+    trigger: Trigger | None = None
+    """What skipped a level, when one was skipped."""
 
 
 @dataclass(frozen=True, slots=True)

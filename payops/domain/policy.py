@@ -15,6 +15,7 @@ from typing import Any, cast
 
 from .approvals import APPROVING
 from .plans import EFFECTS, Effect
+from .protocol import TRIGGERS, Trigger
 from .roles import ROLE_LEVELS, HandoffRole, OperatorRole
 
 MOST_ATTEMPTS = 2
@@ -84,6 +85,8 @@ class Step:
     ack_within: timedelta
     request: str
     options: tuple[Option, ...] = ()
+    trigger: Trigger | None = None
+    """What lets it skip Level 2; without one it waits for its turn."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,6 +201,7 @@ def _step(level: int, entry: Mapping[str, Any]) -> Step:
             Option(*(str(option.get(name, "")) for name in ("id", "text", "consequence", "executor")))
             for option in _tables(entry.get("options"))
         ),
+        trigger=next((trigger for trigger in TRIGGERS if trigger == entry.get("trigger")), None),
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 
 from payops import escalation
 from payops.config import OperatorSettings, Settings
@@ -227,6 +227,77 @@ def _unsilence(hands: Hands, request: Request) -> str:
     return escalation.unsilence(hands.store, _incident(request), request.operator, request.now)
 
 
+def _answer(hands: Hands, request: Request) -> str:
+    return escalation.answer(
+        hands.store,
+        hands.settings,
+        _incident(request),
+        _field(request, "answer"),
+        _field(request, "text"),
+        request.fields.get("owner", ""),
+        _date(request, "due"),
+        request.operator,
+        request.signals,
+        request.now,
+    )
+
+
+def _hand_down(hands: Hands, request: Request) -> str:
+    return escalation.hand_down(
+        hands.store,
+        hands.settings,
+        _incident(request),
+        _field(request, "reason"),
+        request.operator,
+        request.now,
+    )
+
+
+def _decide(hands: Hands, request: Request) -> str:
+    return escalation.decide(
+        hands.store,
+        _incident(request),
+        _field(request, "option"),
+        _field(request, "why"),
+        request.operator,
+        request.now,
+    )
+
+
+def _learn(hands: Hands, request: Request) -> str:
+    return escalation.learn(
+        hands.store,
+        _incident(request),
+        _field(request, "lesson"),
+        _field(request, "text"),
+        request.fields.get("owner", ""),
+        _date(request, "due"),
+        request.operator,
+        request.now,
+    )
+
+
+def _done(hands: Hands, request: Request) -> str:
+    return escalation.done(hands.store, _field(request, "followup"), request.operator, request.now)
+
+
+def _date(request: Request, name: str) -> datetime | None:
+    """The end of the UTC day a person named as YYYY-MM-DD; None when they named none."""
+    said = request.fields.get(name, "").strip()
+    if not said:
+        return None
+    try:
+        day = datetime.strptime(said, "%Y-%m-%d").replace(tzinfo=UTC)
+    except ValueError:
+        raise UsageError(
+            f"{request.action}: {name} {safe_line(said, limit=40)!r} is no date; write 2026-01-31"
+        ) from None
+    ends = day + timedelta(days=1, seconds=-1)
+    if ends < request.now:
+        raise UsageError(f"{request.action}: {name} {said} is in the past")
+    return ends
+
+
 def _stop(hands: Hands, request: Request) -> str:
     hands.store.switches.stop(
         request.operator, request.fields.get("reason", "").strip() or "no reason given", request.now
@@ -267,6 +338,11 @@ REQUIRED: dict[str, tuple[str, ...]] = {
     "return": ("question",),
     "resolve": ("cause", "fixed"),
     "silence": ("for", "reason"),
+    "answer": ("answer", "text"),
+    "hand-down": ("reason",),
+    "decide": ("option", "why"),
+    "learn": ("lesson", "text"),
+    "done": ("followup",),
     "arm": ("account", "remedies", "reason"),
     "disarm": ("account", "remedies", "reason"),
 }
@@ -286,6 +362,11 @@ HANDLERS: dict[str, Handler] = {
     "resolve": _resolve,
     "silence": _silence,
     "unsilence": _unsilence,
+    "answer": _answer,
+    "hand-down": _hand_down,
+    "decide": _decide,
+    "learn": _learn,
+    "done": _done,
     "stop": _stop,
     "resume": _resume,
     "arm": _arm,

@@ -10,6 +10,7 @@ from typing import Protocol
 
 from payops.config import Settings
 from payops.domain.errors import LostRace, StoreError
+from payops.escalation import audit as audit_next_actions
 from payops.escalation import keep_quiet
 from payops.escalation import tick as escalation_tick
 from payops.providers.port import Provider
@@ -89,6 +90,9 @@ class Engine:
         for account in sorted(switched | self.runner.wants_reads):
             self.polls.timetable.soon(account)
         escalation_tick(self.store, self.settings, signals, now)
+        if may_act:
+            # Only after Level 1 has had its turn: what waited while no engine ran is not forgotten.
+            audit_next_actions(self.store, self.settings, signals, now)
         if failed is not None:
             raise failed
         if full:

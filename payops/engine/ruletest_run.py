@@ -138,6 +138,7 @@ class _Run:
                 holding += [(level, i) for i, step in enumerate(steps) if due(step, policy, values)]
         before = incident.level if incident else 1
         escalation.tick(self._store, self._world.settings, signals, now)
+        escalation.audit(self._store, self._world.settings, signals, now)
         after = self._look()
         if after is not None and after.level > before:
             first = next((branch for branch in holding if branch[0] == after.level), None)

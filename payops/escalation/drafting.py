@@ -36,8 +36,8 @@ ASKS = {
 def next_level(incident: Incident, handoffs: Sequence[Handoff]) -> int:
     """Where the next handoff goes: one up, or to the same level again when the last one came back."""
     last = handoffs[-1] if handoffs else None
-    returned = last is not None and last.returned_at is not None and last.level == incident.level
-    return incident.level if returned else min(incident.level + 1, 4)
+    at = last.level if last else incident.level
+    return at if last is not None and last.returned_at is not None else min(at + 1, 4)
 
 
 def draft(store: Store, settings: Settings, incident: Incident, signals: SignalSet, now: datetime) -> Draft:

@@ -11,6 +11,7 @@ from payops.domain.errors import LostRace, StoreError
 from payops.domain.handoffs import Draft
 from payops.domain.incidents import FixAttempt, Handoff, Incident
 from payops.domain.policy import Policy, Step, parse_policy
+from payops.domain.protocol import TRIGGERS, HandoffCause, Trigger
 from payops.domain.roles import LEVEL_NAMES
 from payops.signals import SignalSet
 from payops.store import Store
@@ -18,15 +19,9 @@ from payops.store import Store
 from .conditions import due, values_of, waiting
 from .drafting import for_step, step_for
 from .quiet import NEVER_QUIET
+from .timers import TARGET_ANSWERS, UPDATE_EVERY, ack_ends_at, next_action
 
 log = logging.getLogger(__name__)
-ACK_LASTS = {
-    "sev1": timedelta(hours=2),
-    "sev2": timedelta(hours=4),
-    "sev3": timedelta(hours=8),
-    "sev4": timedelta(hours=24),
-}
-"""How long an acknowledgement without an accepted handoff holds the clock."""
 LONGEST_CALL = timedelta(hours=24)
 MOST_PATIENCE = 1024
 """Calls go on for months; doubling without a bound would outgrow what a duration can hold."""
@@ -62,6 +57,8 @@ def send(
     now: datetime,
     *,
     by: str,
+    cause: HandoffCause,
+    trigger: Trigger | None = None,
     why: str = "",
     origin: str = "engine",
     patience: int = 1,
@@ -87,6 +84,8 @@ def send(
         sent_at=now,
         sent_by=by,
         accept_by=accept_by,
+        cause=cause,
+        trigger=trigger,
     )
     return store.incidents.add_handoff(
         handoff,
@@ -104,7 +103,10 @@ def _step(store: Store, settings: Settings, signals: SignalSet, incident: Incide
     policy = parse_policy(incident.policy)
     attempts = store.incidents.attempts(incident.id)
     handoffs = _since_opening(store, incident)
-    incident = _expire_ack(store, incident, handoffs, now)
+    last_word = store.incidents.last_word_at(incident.id)
+    held = incident
+    if not incident.is_quiet(now):
+        incident = _expire_ack(store, incident, handoffs, last_word, now)
     values = values_of(policy, incident, attempts, handoffs, signals, now)
     # What was handed over before it was reopened was about what had ended: its level is called again.
     reached = incident.level if handoffs else incident.level - 1
@@ -113,21 +115,34 @@ def _step(store: Store, settings: Settings, signals: SignalSet, incident: Incide
         policy, reached, lambda each: not (quiet and each.role != NEVER_QUIET) and due(each, policy, values)
     )
     if step is not None:
-        send(store, incident, for_step(store, settings, incident, step, now), now, by="payops")
+        skips = step.level > max(reached, 1) + 1
+        send(
+            store,
+            incident,
+            for_step(store, settings, incident, step, now),
+            now,
+            by="payops",
+            cause="trigger" if skips else "rule",
+            trigger=step.trigger,
+            why=f"at once, since {TRIGGERS[step.trigger]}; " if skips and step.trigger else "",
+        )
+        return True
+    if held.state == "acknowledged" and incident.state == "open" and handoffs:
+        _call_again(store, settings, policy, incident, handoffs, held, now)
         return True
     if _unanswered(incident, handoffs, now) and not (quiet and handoffs[-1].to != NEVER_QUIET):
         _raise_again(store, settings, policy, incident, handoffs, now)
         return True
-    _keep_next_action(store, incident, attempts, handoffs, now)
+    _keep_next_action(store, incident, attempts, handoffs, last_word, now)
     return False
 
 
 def _due_step(policy: Policy, reached: int, holds: Callable[[Step], bool]) -> Step | None:
-    """The lowest step above the level reached whose condition holds; Level 4 only after Level 3."""
-    for step in policy.steps:
-        if step.level > reached and (step.level < 4 or reached == 3) and holds(step):
-            return step
-    return None
+    """The step to take now: one that a stated trigger lets skip Level 2, else the next level's; Level 4 after Level 3."""
+    above = [step for step in policy.steps if step.level > reached]
+    skipping = [step for step in above if step.level == 3 and step.trigger]
+    climbing = [step for step in above if step.level <= max(reached, 1) + 1]
+    return next((step for step in (*skipping, *climbing) if holds(step)), None)
 
 
 def _since_opening(store: Store, incident: Incident) -> list[Handoff]:
@@ -174,7 +189,7 @@ def _raise_again(
         why = f"{silent}; call {calls + 1}, for the role's backup too: "
     made = for_step(store, settings, incident, step, now)
     patience = min(2 ** max(0, calls - 1), MOST_PATIENCE) if last.level > 2 else 1
-    send(store, incident, made, now, by="payops", why=why, patience=patience)
+    send(store, incident, made, now, by="payops", cause="silence", why=why, patience=patience)
 
 
 def _same_step(policy: Policy, last: Handoff) -> Step:
@@ -182,14 +197,12 @@ def _same_step(policy: Policy, last: Handoff) -> Step:
     return next((step for step in steps if step.role == last.to), step_for(policy, last.level))
 
 
-def _expire_ack(store: Store, incident: Incident, handoffs: Sequence[Handoff], now: datetime) -> Incident:
-    """An acknowledgement without an accepted handoff does not hold for ever."""
-    if incident.state != "acknowledged" or incident.acknowledged_at is None:
-        return incident
-    if handoffs and handoffs[-1].accepted_at is not None:
-        return incident
-    lasts = ACK_LASTS[incident.severity]
-    if now < incident.acknowledged_at + lasts:
+def _expire_ack(
+    store: Store, incident: Incident, handoffs: Sequence[Handoff], last_word: datetime | None, now: datetime
+) -> Incident:
+    """Nobody holds an incident for ever without a word about it."""
+    ends_at = ack_ends_at(incident, handoffs, last_word)
+    if ends_at is None or now < ends_at:
         return incident
     return store.incidents.change(
         incident,
@@ -203,33 +216,62 @@ def _expire_ack(store: Store, incident: Incident, handoffs: Sequence[Handoff], n
     )
 
 
+def _call_again(
+    store: Store,
+    settings: Settings,
+    policy: Policy,
+    incident: Incident,
+    handoffs: Sequence[Handoff],
+    held: Incident,
+    now: datetime,
+) -> None:
+    """Who had it said nothing for too long: the same role is asked again."""
+    last = handoffs[-1]
+    made = for_step(store, settings, incident, _same_step(policy, last), now)
+    why = f"{held.acknowledged_by} gave no update; "
+    send(store, incident, made, now, by="payops", cause="lapsed", why=why)
+
+
 def _keep_next_action(
     store: Store,
     incident: Incident,
     attempts: Sequence[FixAttempt],
     handoffs: Sequence[Handoff],
+    last_word: datetime | None,
     now: datetime,
 ) -> None:
-    """While Level 1 works its own line stands; afterwards the line says who is waited for."""
+    """While Level 1 works its own line stands; afterwards the line says who is waited for. Each has a time."""
+    if waiting(incident) and not handoffs:
+        if incident.next_action_at is None:
+            _say_next(store, incident, incident.next_action, incident.opened_at + TARGET_ANSWERS, now)
+        return
     busy = any(attempt.phase != "done" for attempt in attempts)
     over = incident.l1_exhausted_at is not None
-    if busy or waiting(incident) or not (over or handoffs):
-        return
-    what, at = _next_action(incident, handoffs)
+    if not busy and (over or handoffs):
+        silent = last_word is None or now - last_word >= UPDATE_EVERY[incident.severity]
+        what, at = next_action(incident, handoffs, last_word, now)
+        if silent and incident.state == "acknowledged" and what == incident.next_action:
+            _remind(store, incident, at, now)
+        else:
+            _say_next(store, incident, what, at, now)
+
+
+def _say_next(store: Store, incident: Incident, what: str, at: datetime, now: datetime) -> None:
     if (what, at) != (incident.next_action, incident.next_action_at):
         store.incidents.change(
             incident, now, who="payops", entry="", kind="next_action", next_action=what, next_action_at=at
         )
 
 
-def _next_action(incident: Incident, handoffs: Sequence[Handoff]) -> tuple[str, datetime | None]:
-    last = handoffs[-1] if handoffs else None
-    if last is None:
-        if incident.acknowledged_by:
-            return f"{incident.acknowledged_by} has it; escalate or resolve", None
-        return "waits for the rule's Level 2 condition, or a person", None
-    if last.returned_at is not None:
-        return f"answer {last.returned_by}: {last.question}", last.returned_at
-    if last.accepted_at is not None:
-        return f"{last.accepted_by} has it as {last.to}; resolves when its condition clears or by hand", None
-    return f"{last.to} accepts", last.accept_by
+def _remind(store: Store, incident: Incident, at: datetime, now: datetime) -> None:
+    """Its holder owes an update since `next_action_at`; the next one is due `at`."""
+    due = incident.next_action_at
+    if due is not None and due <= now:
+        store.incidents.change(
+            incident,
+            now,
+            who="payops",
+            entry=f"no update by {incident.acknowledged_by} until {due:%H:%M} UTC; the next is due at {at:%H:%M}",
+            kind="update_overdue",
+            next_action_at=at,
+        )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 
 from payops.config import Settings
@@ -10,14 +11,18 @@ from payops.domain.actions import CAUSES
 from payops.domain.errors import NotPossible
 from payops.domain.handoffs import FIELDS, HandoffField, fault_of
 from payops.domain.incidents import EndedAs, FixAttempt, Incident
-from payops.domain.policy import parse_policy
+from payops.domain.policy import Step, parse_policy
+from payops.domain.protocol import SECURITY, TRIGGERS, Trigger
+from payops.domain.roles import HandoffRole
 from payops.signals import SignalSet
 from payops.store import Store
 from payops.text import did_you_mean, safe_line, safe_text
 
 from .conditions import DECISION
-from .drafting import draft
+from .drafting import draft, for_step, step_for
+from .learning import ask_to_learn
 from .machine import send
+from .timers import UPDATE_EVERY
 
 FALSE_ALARM = "false alarm"
 NOTHING = ("nothing", "self-healed", "it healed by itself")
@@ -27,7 +32,7 @@ ORIGIN = "command"
 
 def ack(store: Store, incident_id: str, operator: str, now: datetime) -> str:
     """`operator` has it: the clock of the handoff stands still until the acknowledgement expires."""
-    incident = _open(store, incident_id, "acknowledge")
+    incident = opened(store, incident_id, "acknowledge")
     if incident.acknowledged_by == operator:
         raise NotPossible(f"{incident_id} is acknowledged by you already")
     before = f", after {incident.acknowledged_by}" if incident.acknowledged_by else ""
@@ -48,7 +53,7 @@ def ack(store: Store, incident_id: str, operator: str, now: datetime) -> str:
 
 def assign(store: Store, incident_id: str, to: str, operator: str, now: datetime) -> str:
     """Give the incident an owner."""
-    incident = _open(store, incident_id, "assign")
+    incident = opened(store, incident_id, "assign")
     owner = safe_line(to, limit=64).strip()
     if not owner:
         raise NotPossible(f"{incident_id}: assign to whom? Name a person")
@@ -87,12 +92,15 @@ def escalate(
     """Hand over to the next level, or answer a returned handoff at the same one.
 
     `fields` are the five as the person edited them; one that is not there keeps its prefilled text, a blank or
-    empty-worded one is refused by name.
+    empty-worded one is refused by name. A stated `trigger` among them goes straight to Level 3.
     """
-    incident = _open(store, incident_id, "escalate")
+    incident = opened(store, incident_id, "escalate")
     handoffs = store.incidents.handoffs(incident_id)
     last = handoffs[-1] if handoffs else None
+    skips = _trigger(incident_id, fields.get("trigger", ""))
     made = draft(store, settings, incident, signals, now)
+    if skips is not None and made.level < 3:
+        made = for_step(store, settings, incident, _skipping(incident, skips), now)
     if last is not None and last.level == 4 and last.returned_at is None:
         raise NotPossible(f"{incident_id} is at Level 4 already: the decision is the user's")
     edited: dict[HandoffField, str] = {}
@@ -105,18 +113,29 @@ def escalate(
             edited[field] = text
     made = made.edited(edited)
     why = (
-        f"{operator} escalated; "
+        f"{operator} escalated{f', since {TRIGGERS[skips]}' if skips else ''}; "
         if incident.l1_exhausted_at
-        else f"{operator} escalated before Level 1 was over; "
+        else f"{operator} escalated before Level 1 was over{f', since {TRIGGERS[skips]}' if skips else ''}; "
     )
-    incident = send(store, incident, made, now, by=operator, why=why, origin=ORIGIN)
+    answers = last is not None and last.returned_at is not None
+    incident = send(
+        store,
+        incident,
+        made,
+        now,
+        by=operator,
+        cause="answer" if answers else "person",
+        trigger=skips,
+        why=why,
+        origin=ORIGIN,
+    )
     by = f"{incident.next_action_at:%H:%M:%S} UTC" if incident.next_action_at else "soon"
     return f"{incident_id}: handed to {made.to} (Level {made.level}), to be accepted by {by}"
 
 
 def accept(store: Store, incident_id: str, operator: str, now: datetime) -> str:
     """Accept the handoff that waits: it is the operator's now."""
-    incident = _open(store, incident_id, "accept")
+    incident = opened(store, incident_id, "accept")
     handoffs = store.incidents.handoffs(incident_id)
     to = handoffs[-1].to if handoffs else ""
     store.incidents.accept_handoff(
@@ -125,8 +144,8 @@ def accept(store: Store, incident_id: str, operator: str, now: datetime) -> str:
         now,
         entry=f"accepted by {operator} as {to}",
         origin=ORIGIN,
-        next_action=f"{operator} has it as {to}; resolves when its condition clears or by hand",
-        next_action_at=None,
+        next_action=f"{operator} has it as {to} and gives an update",
+        next_action_at=now + UPDATE_EVERY[incident.severity],
     )
     return f"{incident_id}: accepted by {operator} as {to}"
 
@@ -136,7 +155,7 @@ def return_(store: Store, incident_id: str, question: str, operator: str, now: d
 
     A Level 3 question that begins with `decision:` asks the user and opens the way to Level 4.
     """
-    incident = _open(store, incident_id, "return")
+    incident = opened(store, incident_id, "return")
     handoffs = store.incidents.handoffs(incident_id)
     if not handoffs or handoffs[-1].returned_at is not None:
         raise NotPossible(f"{incident_id}: no handoff waits that could be returned")
@@ -155,7 +174,7 @@ def return_(store: Store, incident_id: str, question: str, operator: str, now: d
         acknowledged_at=None,
         acknowledged_by=None,
         next_action=f"answer {operator}: {asked}",
-        next_action_at=now,
+        next_action_at=now + UPDATE_EVERY[incident.severity],
     )
     return f"{incident_id}: returned with a question"
 
@@ -169,7 +188,7 @@ def resolve(
     attempt there is, else as `fixed_by_operator` since the person states what fixed it, or as `self_healed`
     when `fixed` says that nothing did.
     """
-    incident = _open(store, incident_id, "resolve")
+    incident = opened(store, incident_id, "resolve")
     code = cause.strip().lower()
     if code not in CAUSES:
         raise NotPossible(
@@ -203,19 +222,55 @@ def resolve(
             state="resolved",
             resolved_at=now,
             ended_as=ended,
+            cause=code,
+            fixed=what or None,
             next_action="",
             next_action_at=None,
         )
         if parse_policy(incident.policy).source == "card_data":
             store.findings.review(incident.account, now, false_alarm=code == FALSE_ALARM)
-    return f"{incident_id}: resolved as {ended}"
+        told = ask_to_learn(store, incident, operator, now)
+    return f"{incident_id}: resolved as {ended}{told}"
 
 
-def _open(store: Store, incident_id: str, doing: str) -> Incident:
+def required(incident_id: str, what: str, text: str) -> str:
+    """The words somebody must give; `NotPossible` when there are none."""
+    said = safe_text(text, limit=4000).strip()
+    if not any(ch.isalpha() for ch in said):
+        raise NotPossible(f"{incident_id}: {what} is missing: say it in a sentence")
+    return said
+
+
+def opened(store: Store, incident_id: str, doing: str) -> Incident:
+    """The incident, unless it is resolved already."""
     incident = store.incidents.get(incident_id)
     if incident.state == "resolved":
         raise NotPossible(f"cannot {doing} {incident_id}: it was resolved as {incident.ended_as}")
     return incident
+
+
+def _trigger(incident_id: str, text: str) -> Trigger | None:
+    said = text.strip().lower().replace("-", "_").replace(" ", "_")
+    if not said:
+        return None
+    found = next((trigger for trigger in TRIGGERS if trigger == said), None)
+    if found is None:
+        raise NotPossible(
+            f"{incident_id}: unknown trigger {safe_line(text, limit=40)!r}{did_you_mean(said, TRIGGERS)}; "
+            f"one of: {', '.join(TRIGGERS)}"
+        )
+    return found
+
+
+def _skipping(incident: Incident, trigger: Trigger) -> Step:
+    """Level 3 at once: the rule's own step for that trigger, else whoever the protocol names for it."""
+    policy = parse_policy(incident.policy)
+    own = next((step for step in policy.at_level(3) if step.trigger == trigger), None)
+    if own is not None:
+        return own
+    step = step_for(policy, 3)
+    role: HandoffRole = "security-coordinator" if trigger in SECURITY else "tech-lead-orchestrator"
+    return replace(step, role=role, trigger=trigger)
 
 
 def _ended_as(incident: Incident, cause: str, fixed: str, attempts: list[FixAttempt]) -> EndedAs:

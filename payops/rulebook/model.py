@@ -21,6 +21,7 @@ from pydantic import (
 from payops.domain.errors import Bucket
 from payops.domain.incidents import Challenge, EndedAs, Severity
 from payops.domain.plans import Effect
+from payops.domain.protocol import Trigger
 from payops.domain.roles import HandoffRole
 from payops.expressions import MAX_TERMS, format_duration, parse_duration
 
@@ -193,6 +194,8 @@ class Level3(Part):
     role: HandoffRole
     request: Paragraph
     ack_within: PositiveDuration = timedelta(hours=4)
+    trigger: Trigger | None = None
+    """What lets it skip Level 2; a step without one waits until Level 2 was told."""
 
 
 class Choice(Part):

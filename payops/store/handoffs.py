@@ -17,6 +17,8 @@ from .swap import swap
 if TYPE_CHECKING:
     from .store import Store
 
+_LOWERING = ("down", "auditor")
+"""Causes of a handoff to a lower level than the one before it."""
 FIVE_FIELDS = ("problem", "attempted", "impact", "gateway", "request")
 
 
@@ -35,8 +37,9 @@ class Handoffs:
     ) -> Incident:
         """Send the handoff and raise the incident to its level, both or neither; returns the incident.
 
-        The handoff's `seq` is given here. `NotPossible` when one of the five fields is blank, the level is
-        below the one reached or the incident is resolved; `LostRace` when it changed meanwhile.
+        The handoff's `seq` is given here, and the incident's level stays the highest one reached. `NotPossible`
+        when one of the five fields is blank, the level is below the last one's though nobody handed it down, or the
+        incident is resolved; `LostRace` when it changed meanwhile.
         """
         _refuse_resolved(incident)
         blank = [name for name in FIVE_FIELDS if not getattr(handoff, name).strip()]
@@ -44,17 +47,17 @@ class Handoffs:
             raise NotPossible(
                 f"the handoff of {incident.id} has no {', '.join(blank)}: say what was tried to learn it"
             )
-        if handoff.level < incident.level:
-            raise NotPossible(
-                f"{incident.id} is at level {incident.level} already: a handoff to level {handoff.level} would lower it"
-            )
         with self._store.write() as db:
-            seq = db.execute(
-                "SELECT COUNT(*) + 1 AS seq FROM handoffs WHERE incident_id = ?", (incident.id,)
-            ).fetchone()["seq"]
+            last = _latest(db, incident.id)
+            seq = last.seq + 1 if last else 1
+            if last is not None and handoff.level < last.level and handoff.cause not in _LOWERING:
+                raise NotPossible(
+                    f"{incident.id} is at level {last.level} already: a handoff to level {handoff.level} would lower it"
+                )
             db.execute(
                 "INSERT INTO handoffs (incident_id, seq, level, to_role, problem, attempted, impact, gateway,"
-                " request, sent_at, sent_by, accept_by) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                " request, sent_at, sent_by, accept_by, cause, trigger)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (
                     incident.id,
                     seq,
@@ -64,6 +67,8 @@ class Handoffs:
                     to_epoch(handoff.sent_at),
                     redact_name(handoff.sent_by),
                     epoch(handoff.accept_by),
+                    handoff.cause,
+                    handoff.trigger,
                 ),
             )
             return swap(
@@ -76,7 +81,7 @@ class Handoffs:
                 kind="handoff",
                 origin=origin,
                 columns=columns,
-                level=handoff.level,
+                level=max(handoff.level, incident.level),
             )
 
     def accept_handoff(
@@ -209,4 +214,6 @@ def _handoff(row: sqlite3.Row) -> Handoff:
         returned_at=at(row["returned_at"]),
         returned_by=row["returned_by"],
         question=row["question"],
+        cause=row["cause"],
+        trigger=row["trigger"],
     )

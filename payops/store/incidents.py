@@ -74,6 +74,10 @@ class Incidents(FixAttempts, Approvals, Handoffs):
                     draft.policy,
                 ),
             )
+            db.execute(
+                "INSERT INTO incident_words (rowid, title, codes, notes) VALUES (?, ?, ?, '')",
+                (number, redact_text(draft.title), _codes(draft)),
+            )
             add_entry(db, incident_id, now, "opened", who, why_text)
             self._store.audit.append(
                 db,
@@ -124,6 +128,8 @@ class Incidents(FixAttempts, Approvals, Handoffs):
                     "state": "open",
                     "resolved_at": None,
                     "ended_as": None,
+                    "cause": None,
+                    "fixed": None,
                     "acknowledged_at": None,
                     "acknowledged_by": None,
                     **columns,
@@ -186,6 +192,10 @@ class Incidents(FixAttempts, Approvals, Handoffs):
             limit,
         )
 
+    def opened_between(self, since: datetime, until: datetime) -> list[Incident]:
+        """Opened in [since, until), in order of opening."""
+        return self._where("opened_at >= ? AND opened_at < ? ORDER BY n", to_epoch(since), to_epoch(until))
+
     def due(self, now: datetime) -> list[Incident]:
         """Not resolved and with something to do by `now`, the longest waiting first."""
         return self._where(
@@ -232,6 +242,14 @@ class Incidents(FixAttempts, Approvals, Handoffs):
             ).fetchall()
         return [TimelineEntry(from_epoch(row["at"]), row["kind"], row["who"], row["text"]) for row in rows]
 
+    def last_word_at(self, incident_id: str) -> datetime | None:
+        """When a person last said or did something with it; None when nobody has."""
+        with self._store.read() as db:
+            row = db.execute(
+                "SELECT MAX(at) AS at FROM timeline WHERE incident_id = ? AND who <> 'payops'", (incident_id,)
+            ).fetchone()
+        return at(row["at"])
+
     def note(
         self,
         incident_id: str,
@@ -252,3 +270,10 @@ class Incidents(FixAttempts, Approvals, Handoffs):
         with self._store.read() as db:
             rows = db.execute(f"SELECT * FROM incidents WHERE {condition}", values).fetchall()  # noqa: S608
         return [incident_from(row) for row in rows]
+
+
+def _codes(draft: Incident) -> str:
+    """What an incident can be found by besides its title: its rule, where it is, and the words its terms had."""
+    words = [draft.rule, draft.challenge, draft.provider, draft.account, *draft.labels.values()]
+    words += [why.value for why in draft.why if isinstance(why.value, str)]
+    return redact_text(" ".join(dict.fromkeys(words)))

@@ -19,6 +19,7 @@ from .audit import Audit
 from .commands import Commands
 from .facts import Facts
 from .findings import Findings
+from .followups import Followups
 from .forwards import Forwards
 from .inbox import Inbox
 from .incidents import Incidents
@@ -64,6 +65,7 @@ class Store:
         self.inbox = Inbox(self)
         self.forwards = Forwards(self)
         self.incidents = Incidents(self)
+        self.followups = Followups(self)
         self.rules = Rules(self)
         self.silences = Silences(self)
         self.commands = Commands(self)

@@ -22,9 +22,11 @@ if TYPE_CHECKING:
 _TIMES = frozenset(
     {"acknowledged_at", "resolved_at", "next_action_at", "l1_started_at", "l1_exhausted_at", "quiet_until"}
 )
-_TEXTS = frozenset({"title", "next_action", "l1_reason", "quiet_why"})
+_TEXTS = frozenset({"title", "next_action", "l1_reason", "quiet_why", "fixed"})
 _NAMES = frozenset({"acknowledged_by", "owner"})
-_WORDS = frozenset({"severity", "state", "ended_as", "l1_blocked"})
+_WORDS = frozenset({"severity", "state", "ended_as", "l1_blocked", "cause"})
+SEARCHED = frozenset({"note", "resolve", "answer", "decide", "learn"})
+"""Kinds of timeline lines whose words are kept for finding similar incidents."""
 CHANGEABLE = _TIMES | _TEXTS | _NAMES | _WORDS | {"why"}
 """Columns a change may set. The level is raised by a handoff and by nothing else."""
 
@@ -93,11 +95,17 @@ def lost_race(db: sqlite3.Connection, incident_id: str, kind: str) -> LostRace:
 def add_entry(
     db: sqlite3.Connection, incident_id: str, now: datetime, kind: str, who: str, text: str
 ) -> None:
-    """Append a line to the incident's timeline."""
+    """Append a line to the incident's timeline; what people wrote can be searched from then on."""
+    line = redact_text(text)
     db.execute(
         "INSERT INTO timeline (incident_id, at, kind, who, text) VALUES (?, ?, ?, ?, ?)",
-        (incident_id, to_epoch(now), kind, redact_name(who), redact_text(text)),
+        (incident_id, to_epoch(now), kind, redact_name(who), line),
     )
+    if kind in SEARCHED:
+        db.execute(
+            "UPDATE incident_words SET notes = notes || ? WHERE rowid = (SELECT n FROM incidents WHERE id = ?)",
+            (f"{line}\n", incident_id),
+        )
 
 
 def why_json(why: Sequence[Why]) -> str:
@@ -138,6 +146,8 @@ def incident_from(row: sqlite3.Row) -> Incident:
         policy=row["policy"],
         quiet_until=at(row["quiet_until"]),
         quiet_why=row["quiet_why"],
+        cause=row["cause"],
+        fixed=row["fixed"],
     )
 
 

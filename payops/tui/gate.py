@@ -26,8 +26,8 @@ def why_not(action: Action, board: Board | None, row: IncidentRow | None) -> str
 def _incident(action: Action, board: Board, row: IncidentRow | None) -> str:
     if row is None:
         return f"{action.title}: no incident is selected"
-    if row.state == "resolved" and action.name not in ("export", "note"):
-        return f"{action.title}: {row.id} is resolved; only Note and Export are left"
+    if row.state == "resolved" and action.name not in ("export", "note", "learn", "done"):
+        return f"{action.title}: {row.id} is resolved; Note, Learn and Export are left"
     if action.name == "fix" and board.engine.stopped:
         return f"Fix: stopped by {board.engine.stopped}; R resumes"
     if action.name == "approve":
@@ -36,6 +36,12 @@ def _incident(action: Action, board: Board, row: IncidentRow | None) -> str:
         return f"{action.title}: Level 1 of {row.id} is over, nothing comes next by itself"
     if action.name in ("accept", "return") and row.level < 2:
         return f"{action.title}: {row.id} is at Level 1, nothing was handed over yet"
+    if action.name == "decide" and row.level < 4:
+        return f"Decide: {row.id} is at Level {row.level}; the user decides at Level 4"
+    if action.name == "hand-down" and row.level < 3:
+        return f"Hand down: {row.id} is at Level {row.level}, there is no level below to hand it to"
+    if action.name == "answer" and row.level < 2:
+        return f"Answer: {row.id} is at Level 1, nothing was handed over yet"
     if action.name == "accept" and not row.waits_for:
         return f"Accept: no handoff of {row.id} waits to be accepted"
     if action.name == "escalate" and row.level >= 4:

@@ -12,6 +12,7 @@ from payops.domain.incidents import FixAttempt, Incident, Why
 from payops.domain.money import Money
 from payops.domain.payments import Attempt
 from payops.domain.plans import Plan, plan_json
+from payops.domain.policy import parse_policy
 from payops.escalation import tick
 from payops.rulebook import load, shipped_dir
 from payops.signals import read
@@ -164,6 +165,10 @@ class Desk:
     def proof(self, **changes: object) -> None:
         values = {"ok": True, "identity": "acct_1", "mode": "live", **changes}
         self.store.facts.save_proof(CredentialProof(ACCOUNT, 0, "rk_live_…4f2a", self.now, **values))
+
+    @property
+    def policy(self):
+        return parse_policy(self.incident.policy)
 
     @property
     def incident(self) -> Incident:

@@ -194,7 +194,8 @@ def test_frozen_rule_that_cannot_be_judged_hands_nothing_over(desk, rules):
     desk.open(policy=broken)
     desk.exhaust()
     assert desk.tick() == []
-    assert desk.incident.next_action == "waits for the rule's Level 2 condition, or a person"
+    assert desk.incident.next_action == "the rule's Level 2 condition, a person, or Level 2 in any case"
+    assert desk.incident.next_action_at == desk.now + timedelta(minutes=30)
 
 
 def test_next_action_is_written_only_when_it_changes(desk):

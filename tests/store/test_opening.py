@@ -76,7 +76,11 @@ def test_every_table_is_strict(store: Store):
     with store.read() as db:
         loose = [
             row["name"]
-            for row in db.execute("SELECT name FROM pragma_table_list WHERE strict = 0 AND schema = 'main'")
+            for row in db.execute(
+                # A full-text index and its parts cannot be strict.
+                "SELECT name FROM pragma_table_list"
+                " WHERE strict = 0 AND schema = 'main' AND type NOT IN ('virtual', 'shadow')"
+            )
         ]
     assert {name for name in loose if not name.startswith(("sqlite_", "_sqlite_"))} == set()
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import sqlite3
 from datetime import datetime
 
-from . import approvals, card_findings, exceptions, first, second, silences, third, topologies
+from . import approvals, card_findings, escalation, exceptions, first, second, silences, third, topologies
 
 HISTORY: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("0001_first", first.STATEMENTS),
@@ -20,6 +20,7 @@ HISTORY: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("0006_exceptions", exceptions.STATEMENTS),
     ("0007_card_findings", card_findings.STATEMENTS),
     ("0008_approvals", approvals.STATEMENTS),
+    ("0009_escalation", escalation.STATEMENTS),
 )
 CURRENT = len(HISTORY)
 APPLICATION_ID = 0x7061796F

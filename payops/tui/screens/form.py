@@ -11,6 +11,7 @@ from textual.containers import Vertical
 from textual.widgets import Input, OptionList
 
 from payops.domain.actions import CAUSES, Action
+from payops.domain.protocol import ANSWERS, LESSONS
 from payops.engine.board import IncidentRow
 
 from .. import ink
@@ -27,10 +28,23 @@ HINTS: dict[str, str] = {
     "for": "how long, at most 7d: 30m, 2h, 1d",
     "account": "name of the account",
     "remedies": "remedies, with commas between",
+    "answer": "what kind of answer",
+    "lesson": "what was changed",
+    "owner": "who does it (empty: you)",
+    "due": "until when, as 2026-01-31 (may stay empty)",
+    "option": "the id of an option of the handoff, or the decision in words",
+    "why": "the reason; it is kept with the decision",
+    "followup": "its number, as the incident lists it",
 }
-OPTIONAL: frozenset[tuple[str, str]] = frozenset({("resolve", "note"), ("stop", "reason")})
+OPTIONAL: frozenset[tuple[str, str]] = frozenset(
+    {
+        ("resolve", "note"),
+        ("stop", "reason"),
+        *((action, field) for action in ("answer", "learn") for field in ("owner", "due")),
+    }
+)
 """Stopping must not wait for a well-put reason."""
-LISTS: dict[str, tuple[str, ...]] = {"cause": CAUSES}
+LISTS: dict[str, tuple[str, ...]] = {"cause": CAUSES, "answer": tuple(ANSWERS), "lesson": LESSONS}
 DEFAULTS: dict[tuple[str, str], str] = {("stop", "reason"): "no reason given"}
 
 
