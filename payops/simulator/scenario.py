@@ -145,6 +145,11 @@ NEEDED: dict[str, tuple[str, ...]] = {
     "return": ("question",),
     "resolve": ("cause", "fixed"),
     "silence": ("for", "reason"),
+    "answer": ("answer", "text"),
+    "hand-down": ("reason",),
+    "decide": ("option", "why"),
+    "learn": ("lesson", "text"),
+    "done": ("followup",),
     "arm": ("remedies", "reason"),
     "disarm": ("remedies", "reason"),
 }

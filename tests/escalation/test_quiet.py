@@ -89,7 +89,7 @@ def test_security_handoff_goes_out_of_a_silenced_incident_and_nothing_else_does(
     policy = (
         '{"id": "r", "challenge": "transaction_fail", "signal": {"source": "success"}, "escalate": {"level2":'
         ' {"when": ["l1_exhausted"], "role": "backend-coordinator"}, "level3": [{"when": ["l1_exhausted"],'
-        ' "role": "security-coordinator", "request": "Card testing?"}]}}'
+        ' "role": "security-coordinator", "trigger": "card_testing", "request": "Card testing?"}]}}'
     )
     desk.open(policy=policy)
     desk.exhaust()
