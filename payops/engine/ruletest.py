@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
 from pathlib import Path
 from typing import ClassVar
 
 from payops.clock import monotonic_s
 from payops.rulebook import Rule, RuleError, RuleFileErrors, load
-from payops.rulebook.document import Document
-from payops.rulebook.document import Path as Place
 from payops.rulebook.model import RuleTest
 
+from .coverage import Part, coverage
 from .ruletest_run import Seen, play
 
 
@@ -27,6 +27,10 @@ class TestResult:
     ok: bool
     why: str
     seconds: float
+    seen: Seen = field(default_factory=Seen)
+    """What it exercised."""
+    of: Rule | None = None
+    """None for a file that could not be read."""
 
 
 def check(paths: Sequence[Path]) -> list[RuleError]:
@@ -42,7 +46,10 @@ def check(paths: Sequence[Path]) -> list[RuleError]:
         if not rule.tests:
             document.error(document.place(()), f"the rule '{rule.id}' has no tests: add `tests:`")
         else:
-            _cover(rule, document, [play(rule, test).seen for test in rule.tests])
+            seen = [play(rule, test).seen for test in rule.tests]
+            for part in coverage(rule, seen):
+                if not part.covered:
+                    document.error(document.place(part.place), f"not covered: {part.missing}")
         found += document.errors[before:]
     return found
 
@@ -66,35 +73,16 @@ def run(paths: Sequence[Path], pattern: str | None = None) -> list[TestResult]:
 
 def _run_one(rule: Rule, test: RuleTest) -> TestResult:
     started = monotonic_s()
-    why = play(rule, test).why
-    return TestResult(rule.id, test.name, not why, why, monotonic_s() - started)
+    played = play(rule, test)
+    seconds = monotonic_s() - started
+    return TestResult(rule.id, test.name, not played.why, played.why, seconds, played.seen, rule)
 
 
-def _cover(rule: Rule, document: Document, seen: Sequence[Seen]) -> None:
-    remedies = set().union(*(each.remedies for each in seen))
-    for index, remedy in enumerate(rule.level1.remedies):
-        if remedy.id not in remedies:
-            _uncovered(document, ("level1", "remedies", index), f"no test runs the remedy '{remedy.id}'")
-    branches = set().union(*(each.branches for each in seen))
-    for place, level, position in _branches(rule):
-        if (level, position) not in branches:
-            _uncovered(document, place, f"no test takes this way to Level {level}")
-    if not any(each.no_data for each in seen):
-        _uncovered(
-            document, ("signal",), "no test expects anything while there is no data: add a series with _"
-        )
-    if not any(each.resolved for each in seen):
-        _uncovered(document, ("resolve",), "no test sees the rule's own condition resolve the incident")
-
-
-def _branches(rule: Rule) -> Iterator[tuple[Place, int, int]]:
-    if rule.escalate.level2 is not None:
-        yield ("escalate", "level2"), 2, 0
-    for index in range(len(rule.escalate.level3)):
-        yield ("escalate", "level3", index), 3, index
-    for index in range(len(rule.escalate.level4)):
-        yield ("escalate", "level4", index), 4, index
-
-
-def _uncovered(document: Document, place: Place, message: str) -> None:
-    document.error(document.place(place), f"not covered: {message}")
+def covered(results: Sequence[TestResult]) -> dict[str, tuple[Part, ...]]:
+    """Rule id → what those of its tests that ran exercised."""
+    played = [each for each in results if each.of is not None]
+    return {
+        rule: coverage(tests[0].of, [each.seen for each in tests])
+        for rule, found in groupby(played, key=lambda each: each.rule)
+        if (tests := list(found)) and tests[0].of is not None
+    }

@@ -16,6 +16,7 @@ from pydantic import (
     Field,
     PlainSerializer,
     StringConstraints,
+    WithJsonSchema,
 )
 
 from payops.domain.errors import Bucket
@@ -70,7 +71,18 @@ def _positive(value: timedelta) -> timedelta:
     return value
 
 
-Duration = Annotated[timedelta, BeforeValidator(_duration), PlainSerializer(format_duration, return_type=str)]
+DURATION = {
+    "type": "string",
+    "pattern": "^(?=.)([0-9]{1,6}d)?([0-9]{1,6}h)?([0-9]{1,6}m)?([0-9]{1,8}s)?$",
+    "description": "A duration: 30s, 5m, 1h30m or 2d.",
+}
+"""How a duration is written, in the words of a JSON Schema."""
+Duration = Annotated[
+    timedelta,
+    BeforeValidator(_duration),
+    PlainSerializer(format_duration, return_type=str),
+    WithJsonSchema(DURATION),
+]
 PositiveDuration = Annotated[Duration, AfterValidator(_positive)]
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]{0,62}$")]
 Line = Annotated[str, StringConstraints(min_length=1, max_length=300, pattern=r"\S")]

@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+from xml.etree import ElementTree
+
 import pytest
 
-from payops.engine.ruletest import check, run
+from payops.engine.junit import junit
+from payops.engine.ruletest import check, covered, run
 from payops.rulebook import load, shipped_dir
 
 RULES = load([shipped_dir()])
@@ -186,3 +189,23 @@ def test_silence_and_maintenance_are_tried_in_the_file_and_nothing_acts_meanwhil
         if r.why
     ]
     assert "expected silenced" in bad
+
+
+def test_junit_has_one_suite_for_each_rule_and_says_why_a_test_failed(rule_text, write):
+    wrong = rule_text.replace("state: open}", "state: clear}")
+    document = ElementTree.fromstring(junit(run([write(wrong)])))
+    assert document.attrib["tests"] == "1"
+    assert document.attrib["failures"] == "1"
+    (suite,) = document
+    (case,) = suite
+    assert (suite.attrib["name"], case.attrib["classname"]) == ("events-missing", "events-missing")
+    assert "expected clear" in case[0].attrib["message"]
+
+
+def test_coverage_counts_what_the_tests_that_ran_exercised(rule_text, write):
+    (parts,) = covered(run([write(rule_text)])).values()
+    assert [(part.kind, part.covered) for part in parts] == [
+        ("remedy", True),
+        ("no data", False),
+        ("resolve", False),
+    ]
