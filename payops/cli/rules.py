@@ -1,4 +1,4 @@
-"""`payops rules check|test|schema`."""
+"""`payops rules check|test|schema|reload`."""
 
 from __future__ import annotations
 
@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from payops.domain.errors import UsageError
+from payops.clock import utc_now
+from payops.domain.errors import NotPossible, UsageError
 
 from . import out
-from .common import Verbs, json_option
+from .ask import ask
+from .common import Verbs, config_option, json_option, operator_option, settings_and_store
+from .incidents import no_wait_option
 
 if TYPE_CHECKING:
     from payops.engine.coverage import Part
@@ -121,3 +124,51 @@ def schema() -> None:
     from payops.rulebook.schema import json_schema
 
     out.document(json_schema())
+
+
+@rules.command("reload")
+@click.option("--dry-run", is_flag=True, help="Show what would open or close; swap nothing.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@no_wait_option
+@operator_option
+@config_option
+@json_option
+@click.pass_context
+def reload_(
+    ctx: click.Context,
+    dry_run: bool,
+    yes: bool,
+    no_wait: bool,
+    operator: str | None,
+    config_path: str | None,
+    as_json: bool,
+) -> None:
+    """Read the rule files again and judge by them; what would open or close is shown first."""
+    from payops.engine.local import reload_view
+    from payops.signals import read
+
+    settings, store = settings_and_store(config_path)
+    try:
+        now = utc_now()
+        view = reload_view(store, settings, read(store, settings, now), now)
+    finally:
+        store.close()
+    shown = {"hash": view.hash or None, "changes": list(view.lines), "problems": list(view.problems)}
+    if not as_json:
+        for line in (*view.lines, *view.problems):
+            out.line(line)
+    if view.problems or not view.lines or dry_run:
+        if as_json:
+            out.document({"ok": not view.problems, "reloaded": False, **shown})
+        elif not view.problems and not view.lines:
+            out.line("The rule files say what is in use already.")
+        ctx.exit(1 if view.problems else 0)
+    if not (yes or as_json):
+        click.confirm("Use these rules?", abort=True, err=True)
+    result = ask(config_path, operator, "reload", None, {"hash": view.hash}, wait=not no_wait)
+    if as_json:
+        out.document({"ok": result.ok, "reloaded": result.ok, "message": result.message, **shown})
+    elif result.ok:
+        out.line(result.message)
+    if not result.ok:
+        raise NotPossible(result.message)

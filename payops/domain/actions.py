@@ -149,6 +149,15 @@ ACTIONS: tuple[Action, ...] = (
     ),
     Action("resume", "Resume", "R", "engine", _ACT, "Let remedies act again.", ("reason",)),
     Action(
+        "reload",
+        "Reload rules",
+        "",
+        "engine",
+        _ACT,
+        "Read the rule files again; what would open or close is shown before anything is swapped.",
+        ("hash",),
+    ),
+    Action(
         "arm",
         "Arm remedies",
         "",

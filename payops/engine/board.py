@@ -224,6 +224,16 @@ class HandoffDraft:
 
 
 @dataclass(frozen=True, slots=True)
+class ReloadView:
+    """What reading the rule files again would do; `hash` names what was shown. Empty `lines`: no difference."""
+
+    hash: str
+    lines: tuple[str, ...]
+    problems: tuple[str, ...]
+    """Why the rules cannot be reloaded; every line one mistake."""
+
+
+@dataclass(frozen=True, slots=True)
 class CommandResult:
     ok: bool
     message: str

@@ -298,6 +298,19 @@ def _date(request: Request, name: str) -> datetime | None:
     return ends
 
 
+def _reload(hands: Hands, request: Request) -> str:
+    from .reloading import reload
+
+    return reload(
+        hands.store,
+        hands.settings,
+        request.signals,
+        request.fields.get("hash", ""),
+        request.operator,
+        request.now,
+    )
+
+
 def _stop(hands: Hands, request: Request) -> str:
     hands.store.switches.stop(
         request.operator, request.fields.get("reason", "").strip() or "no reason given", request.now
@@ -367,6 +380,7 @@ HANDLERS: dict[str, Handler] = {
     "decide": _decide,
     "learn": _learn,
     "done": _done,
+    "reload": _reload,
     "stop": _stop,
     "resume": _resume,
     "arm": _arm,

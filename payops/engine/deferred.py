@@ -8,7 +8,7 @@ from pathlib import Path
 
 from payops.domain.errors import UsageError
 
-from .board import Board, CommandResult, HandoffDraft, IncidentDetail, PlanView
+from .board import Board, CommandResult, HandoffDraft, IncidentDetail, PlanView, ReloadView
 from .desk import Desk
 
 Listener = Callable[[Board], None]
@@ -64,6 +64,9 @@ class DeferredDesk:
 
     def draft(self, incident_id: str) -> HandoffDraft:
         return self._real().draft(incident_id)
+
+    def reload(self) -> ReloadView:
+        return self._real().reload()
 
     def submit(self, action: str, incident_id: str | None, fields: Mapping[str, str]) -> CommandResult:
         return self._real().submit(action, incident_id, fields)

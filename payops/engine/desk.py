@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Protocol
 
-from .board import Board, CommandResult, HandoffDraft, IncidentDetail, PlanView
+from .board import Board, CommandResult, HandoffDraft, IncidentDetail, PlanView, ReloadView
 
 
 class Desk(Protocol):
@@ -28,6 +28,9 @@ class Desk(Protocol):
 
     def draft(self, incident_id: str) -> HandoffDraft:
         """The handoff to the next level as it would go out now."""
+
+    def reload(self) -> ReloadView:
+        """What reloading the rule files would do now; nothing is swapped by asking."""
 
     def submit(self, action: str, incident_id: str | None, fields: Mapping[str, str]) -> CommandResult:
         """Ask for an action of the registry in the operator's name and wait for its result, at most 30 s."""

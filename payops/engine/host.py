@@ -32,6 +32,7 @@ from .forwarding import LiveForwarding, fetch_from, relays
 from .listening import Listening
 from .outside import Outside
 from .polls import LivePolls
+from .reloading import follow
 from .wiring import build_engine, load_rules, open_providers, open_verifiers, webhook_slots
 
 if TYPE_CHECKING:
@@ -83,6 +84,8 @@ class EngineHost:
         self._providers: Mapping[str, Provider] = {}
         self._pool: ProviderPool | None = None
         self._slots: dict[str, int] = {}
+        self._starting = True
+        """Nobody ticked before this process: the rule files it read at its start are the ones in use."""
         self._calling: dict[str, int] = {}
         """The credential of each account this process was last seen to call with."""
 
@@ -212,10 +215,12 @@ class EngineHost:
             self._listening.keep()
         self._hold_lease(now)
         if self._lease is None:
+            self._starting = False
             self._follow_slots()
             return read(self.store, self.settings, now)
         with self.store.fenced(self._lease):
             try:
+                self._follow_rules(now)
                 self._follow_slots()
                 signals = self.engine.tick(now).signals
             except Exception:
@@ -226,6 +231,25 @@ class EngineHost:
             self._commands(signals, now)
         self._follow_slots()
         return signals
+
+    def _follow_rules(self, now: datetime) -> None:
+        """Under the lease: judge by the rule set in use. A process that starts where nobody ticks brings its own."""
+        if self._starting:
+            mine = self.engine.rules
+            if self.store.rules.in_use() != mine.hash:
+                self.store.rules.use(
+                    mine.hash,
+                    mine.policies(),
+                    "payops",
+                    "the files as they were when the engine started",
+                    now,
+                )
+            self._starting = False
+            return
+        try:
+            self.engine.rules = follow(self.store, self.engine.rules)
+        except PayopsError as error:
+            log.error("the rules stay as they are: %s", error)
 
     def _show_trouble(self, trouble: str, now: datetime) -> None:
         """The screen must say it even when the store cannot be read: then on the last known picture."""

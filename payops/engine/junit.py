@@ -13,10 +13,10 @@ from .ruletest import TestResult
 
 def junit(results: Sequence[TestResult]) -> str:
     """The document; times are seconds."""
-    root = Xml.Element("testsuites", name="payops rules", **_counts(results))
+    root = Xml.Element("testsuites", {"name": "payops rules", **_counts(results)})
     for rule, found in groupby(results, key=lambda each: each.rule):
         tests = list(found)
-        suite = Xml.SubElement(root, "testsuite", name=safe_line(rule), **_counts(tests))
+        suite = Xml.SubElement(root, "testsuite", {"name": safe_line(rule), **_counts(tests)})
         for each in tests:
             case = Xml.SubElement(
                 suite,

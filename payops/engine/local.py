@@ -23,7 +23,7 @@ from payops.signals.impact import impact as impact_of
 from payops.store import Store
 from payops.text import safe_json
 
-from .board import Board, CommandResult, HandoffDraft, IncidentDetail, PlanView
+from .board import Board, CommandResult, HandoffDraft, IncidentDetail, PlanView, ReloadView
 from .boards import row
 
 WAIT_S = 30.0
@@ -85,6 +85,9 @@ class StoreDesk:
     def draft(self, incident_id: str) -> HandoffDraft:
         return draft(self._store, self._settings, incident_id, self._signals(), self._now())
 
+    def reload(self) -> ReloadView:
+        return reload_view(self._store, self._settings, self._signals(), self._now())
+
     def submit(self, action: str, incident_id: str | None, fields: Mapping[str, str]) -> CommandResult:
         command = self._store.commands.put(
             action, incident_id, dict(fields), self._operator or "", self._origin, self._now()
@@ -144,6 +147,17 @@ def plan_view(runner: Runner, incident_id: str, signals: SignalSet, now: datetim
         why_not=why_not,
         plan_hash=plan_hash,
     )
+
+
+def reload_view(store: Store, settings: Settings, signals: SignalSet, now: datetime) -> ReloadView:
+    """The reload as a person sees it; mistakes in the files are its problems."""
+    from .reloading import plan_reload, told
+
+    try:
+        planned = plan_reload(store, settings, signals, now)
+    except UsageError as error:
+        return ReloadView("", (), tuple(str(error).splitlines()))
+    return ReloadView(planned.hash, told(planned.preview, now), planned.problems)
 
 
 def draft(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
@@ -10,6 +10,7 @@ from typing import ClassVar
 
 from payops.clock import monotonic_s
 from payops.rulebook import Rule, RuleError, RuleFileErrors, load
+from payops.rulebook.document import Document
 from payops.rulebook.model import RuleTest
 
 from .coverage import Part, coverage
@@ -39,15 +40,24 @@ def check(paths: Sequence[Path]) -> list[RuleError]:
         rules = load(paths)
     except RuleFileErrors as errors:
         return list(errors.errors)
+    return problems(list(rules), rules.documents)
+
+
+def problems(rules: Sequence[Rule], documents: Mapping[str, Document]) -> list[RuleError]:
+    """What the tests of these rules have against them: none at all, failed ones, and parts that none exercises."""
     found = []
     for rule in rules:
-        document = rules.documents[rule.id]
+        document = documents[rule.id]
         before = len(document.errors)
         if not rule.tests:
             document.error(document.place(()), f"the rule '{rule.id}' has no tests: add `tests:`")
         else:
-            seen = [play(rule, test).seen for test in rule.tests]
-            for part in coverage(rule, seen):
+            played = [play(rule, test) for test in rule.tests]
+            for index, outcome in enumerate(played):
+                if outcome.why:
+                    where = document.place(("tests", index))
+                    document.error(where, f"the test '{rule.tests[index].name}' fails: {outcome.why}")
+            for part in coverage(rule, [outcome.seen for outcome in played]):
                 if not part.covered:
                     document.error(document.place(part.place), f"not covered: {part.missing}")
         found += document.errors[before:]

@@ -11,10 +11,13 @@ from .errors import RuleError, RuleFileErrors
 from .evaluate import Evaluation, Verdict, evaluate
 from .loader import RuleSet, load, shipped_dir
 from .model import Rule
+from .preview import Foreseen, Preview, preview
 
 __all__ = [
     "Applied",
     "Evaluation",
+    "Foreseen",
+    "Preview",
     "Rule",
     "RuleError",
     "RuleFileErrors",
@@ -23,5 +26,6 @@ __all__ = [
     "apply",
     "evaluate",
     "load",
+    "preview",
     "shipped_dir",
 ]

@@ -17,6 +17,7 @@ from payops.store.rules import RuleState
 
 from .evaluate import Verdict, after_opening, after_resolving, evaluate
 from .loader import RuleSet
+from .shadow import count, counting, is_shadow
 from .templates import render
 
 QUIET = timedelta(minutes=30)
@@ -36,25 +37,33 @@ class Applied:
 def apply(store: Store, ruleset: RuleSet, signals: SignalSet, now: datetime, *, may_act: bool) -> Applied:
     """Judge all rules and bring the incidents in line; `may_act` is False before the first full tick is over.
 
-    A reopened incident counts as opened. An incident is judged by the rule it froze; a rule whose status is
-    `shadow` opens nothing.
+    A reopened incident counts as opened. An incident is judged by the rule it froze; what a rule whose status is
+    `shadow` would open is counted and nothing else.
     """
     opened, resolved, changed = [], [], []
     with store.write():
         before = store.rules.states()
         evaluation = evaluate(
-            ruleset, signals, before, store.incidents.open_ones(), now, first_tick=not may_act
+            ruleset,
+            signals,
+            before,
+            store.incidents.open_ones(),
+            now,
+            first_tick=not may_act,
+            shadows=counting(store, ruleset, now),
         )
         after = dict(evaluation.states)
         for verdict in evaluation.verdicts:
             place = (verdict.rule.id, verdict.key)
-            if verdict.incident is not None:
+            if verdict.rule.status == "shadow" and (verdict.incident is None or is_shadow(verdict.incident)):
+                after[place] = count(store, verdict, after[place], now)
+            elif verdict.incident is not None:
                 if verdict.outcome == "clear" and _resolve(store, verdict, verdict.incident, now):
                     resolved.append(verdict.incident.id)
                     after[place] = after_resolving(after[place], verdict.rule, now)
                 elif _raise(store, verdict, verdict.incident, now):
                     changed.append(verdict.incident.id)
-            elif verdict.outcome == "fire" and verdict.rule.status == "stable":
+            elif verdict.outcome == "fire":
                 incident = _open(store, verdict, now)
                 if incident is not None:
                     opened.append(incident.id)

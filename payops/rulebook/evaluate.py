@@ -64,10 +64,14 @@ def evaluate(
     now: datetime,
     *,
     first_tick: bool,
+    shadows: Sequence[Incident] = (),
 ) -> Evaluation:
-    """Judge everything. In a first tick a rule with an inhibitor that is not known yet waits for it."""
+    """Judge everything. In a first tick a rule with an inhibitor that is not known yet waits for it.
+
+    `shadows` are what rules that only count would have open: judged as open ones, and inhibiting nothing.
+    """
     verdicts, after = [], dict(states)
-    for case in _cases(ruleset, signals, states, open_incidents):
+    for case in _cases(ruleset, signals, states, (*open_incidents, *shadows)):
         state = states.get((case.rule.id, case.key)) or RuleState(case.rule.id, case.key)
         verdict, state = _judge(case, replace(state, labels=dict(case.labels)), now)
         verdicts.append(verdict)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, cached_property
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -20,7 +21,7 @@ SUFFIXES = (".yaml", ".yml")
 MAX_FILES = 500
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class RuleSet:
     """Every rule that was loaded, by id, and the documents they came from (for messages about them)."""
 
@@ -41,6 +42,32 @@ class RuleSet:
 
     def get(self, rule_id: str) -> Rule | None:
         return self.rules.get(rule_id)
+
+    @cached_property
+    def hash(self) -> str:
+        """sha256 over the rules, hex: two sets with the same hash judge the same."""
+        named = (f"{rule_id} {rule.hash}\n" for rule_id, rule in sorted(self.rules.items()))
+        return hashlib.sha256("".join(named).encode()).hexdigest()
+
+    def policies(self) -> dict[str, str]:
+        """Rule id → canonical JSON of the rule without its tests; `from_policies` reads it back."""
+        return {rule_id: rule.policy_json() for rule_id, rule in self.rules.items()}
+
+    @classmethod
+    def from_policies(cls, policies: Mapping[str, str]) -> RuleSet:
+        """A set as it was in use; `UsageError` when this payops cannot judge by it."""
+        rules: dict[str, Rule] = {}
+        for rule_id, policy in sorted(policies.items()):
+            document = Document(f"the stored rule {rule_id}")
+            try:
+                rule = Rule.from_policy(policy)
+            except ValueError as error:
+                raise UsageError(f"{document.file} cannot be read by this payops: {error}") from error
+            check(rule, document)
+            if document.errors:
+                raise UsageError(f"{document.file}: {document.errors[0].message}")
+            rules[rule_id] = rule
+        return cls(rules)
 
     @property
     def ids(self) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""Where each rule stands in its timers, so that `for` survives a restart."""
+"""Where each rule stands in its timers, so that `for` survives a restart, and which rules are in use."""
 
 from __future__ import annotations
 
@@ -10,7 +10,10 @@ from typing import TYPE_CHECKING
 
 from payops.clock import from_epoch, to_epoch
 
+from .firings import Firings
+from .redaction import redact_name
 from .rows import at, epoch
+from .switches import set_meta
 
 if TYPE_CHECKING:
     from .store import Store
@@ -30,7 +33,13 @@ class RuleState:
     last_row_at: datetime | None = None
 
 
-class Rules:
+IN_USE = "rules"
+"""The `meta` key that names the rule set in use."""
+
+
+class Rules(Firings):
+    """Owns the timers, the rule sets and what shadow rules would have opened."""
+
     def __init__(self, store: Store) -> None:
         self._store = store
 
@@ -80,4 +89,39 @@ class Rules:
                     )
                     for state in states
                 ],
+            )
+
+    def in_use(self) -> str | None:
+        """The hash of the rule set payops judges by; None before its first tick."""
+        with self._store.read() as db:
+            row = db.execute("SELECT value FROM meta WHERE key = ?", (IN_USE,)).fetchone()
+        return row and str(row["value"])
+
+    def policies(self, set_hash: str) -> dict[str, str]:
+        """Rule id → canonical JSON of the rule, of a set that was in use; empty when it is not known."""
+        with self._store.read() as db:
+            row = db.execute("SELECT policies FROM rule_sets WHERE hash = ?", (set_hash,)).fetchone()
+        return {} if row is None else dict(json.loads(row["policies"]))
+
+    def use(
+        self,
+        set_hash: str,
+        policies: Mapping[str, str],
+        who: str,
+        why: str,
+        now: datetime,
+        *,
+        origin: str = "engine",
+    ) -> None:
+        """Judge by this set from now on; kept whole, so that another process can take over with it. Audited."""
+        with self._store.write() as db:
+            before = self.in_use()
+            db.execute(
+                "INSERT INTO rule_sets (hash, at, who, policies) VALUES (?, ?, ?, ?)"
+                " ON CONFLICT (hash) DO UPDATE SET at = excluded.at, who = excluded.who",
+                (set_hash, to_epoch(now), redact_name(who), json.dumps(dict(policies), sort_keys=True)),
+            )
+            set_meta(db, IN_USE, set_hash)
+            self._store.audit.append(
+                db, now, who, "use rules", set_hash[:12], "ok", origin, {"before": before, "why": why}
             )

@@ -245,6 +245,10 @@ class PayopsApp(App[None]):
             from .screens.escalate import EscalateScreen
 
             self.push_screen(EscalateScreen(row))
+        elif action.name == "reload":
+            from .screens.reload import ReloadModal
+
+            self.push_screen(ReloadModal())
         elif action.name == "export" and row is not None:
             self.export(row.id, "md")
         elif action.name in DIRECT and row is not None:

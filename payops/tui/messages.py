@@ -6,7 +6,7 @@ from pathlib import Path
 
 from textual.message import Message
 
-from payops.engine.board import Board, CommandResult, HandoffDraft, IncidentDetail, PlanView
+from payops.engine.board import Board, CommandResult, HandoffDraft, IncidentDetail, PlanView, ReloadView
 
 
 class BoardArrived(Message):
@@ -40,6 +40,12 @@ class DetailArrived(Message):
 
 class PlanArrived(Message):
     def __init__(self, view: PlanView) -> None:
+        super().__init__()
+        self.view = view
+
+
+class ReloadArrived(Message):
+    def __init__(self, view: ReloadView) -> None:
         super().__init__()
         self.view = view
 

@@ -358,3 +358,26 @@ def test_groups_are_judged_apart(rig):
     rows = tuple(rig.row(0, {"missing": 9}, endpoint=name) for name in ("a", "b:c", "b%3Ac"))
     assert len(rig.tick(0, {"webhooks": rows}).opened) == 3
     assert rig.tick(1, {"webhooks": rows}).opened == ()
+
+
+def test_shadow_rule_is_counted_from_opening_to_its_own_resolution_and_opens_nothing(rig):
+    shadow = rig(("status: stable", "status: shadow"))
+    for minute in range(30):
+        shadow.missing(minute, 7 if 2 <= minute < 10 else 0)
+    assert shadow.store.incidents.listing() == []
+    (firing,) = shadow.store.rules.firings_since(shadow.at(0))
+    assert firing.at == shadow.at(3)
+    assert firing.ended_at is not None
+    assert firing.ended_at > shadow.at(9)
+    assert [why.value for why in firing.why if why.term == "missing"] == [7]
+
+
+def test_shadow_rule_inhibits_nobody_and_a_promoted_one_stops_counting(rig):
+    shadow = rig(("status: stable", "status: shadow"))
+    for minute in range(5):
+        shadow.missing(minute, 7)
+    assert [firing.ended_at for firing in shadow.store.rules.firing_now()] == [None]
+    shadow.rules = rig().rules
+    shadow.missing(6, 7)
+    assert shadow.store.rules.firing_now() == []
+    assert shadow.state() == "open"

@@ -24,6 +24,7 @@ from payops.engine.board import (
     Levels,
     NextItem,
     PlanView,
+    ReloadView,
     WindowRate,
 )
 
@@ -430,6 +431,9 @@ class FakeDesk:
         self.hang = threading.Event()
         self.hang.set()
         self.plan_view = PlanView(PLAN, None, True, "", "hash-1")
+        self.reload_view = ReloadView(
+            "hash-r", ("success-rate-drop: changed", "would open now: Success fell"), ()
+        )
         self.answer = CommandResult(True, "done")
         self.error: Exception | None = None
         self.details: dict[str, IncidentDetail] = {}
@@ -479,6 +483,10 @@ class FakeDesk:
     def draft(self, incident_id: str) -> HandoffDraft:
         self._wait()
         return self.draft_value
+
+    def reload(self) -> ReloadView:
+        self._wait()
+        return self.reload_view
 
     def submit(self, action: str, incident_id: str | None, fields: Mapping[str, str]) -> CommandResult:
         self.asked.append((action, incident_id, dict(fields)))

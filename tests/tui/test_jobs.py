@@ -26,7 +26,7 @@ from fake_desk import (
 from textual.widgets import TextArea
 
 from payops.domain.errors import NotPossible, UsageError
-from payops.engine.board import CommandResult
+from payops.engine.board import CommandResult, ReloadView
 from payops.tui.screens.escalate import EscalateScreen, PreviewModal
 from payops.tui.screens.fix import FixModal
 from payops.tui.screens.form import FormModal
@@ -88,6 +88,38 @@ async def test_fix_shows_its_dry_run_and_needs_a_key_after_the_grace(
         await wait_until(lambda: desk.asked)
         assert desk.asked == [("fix", "inc-2", {"plan_hash": "hash-1"})]
         await wait_until(lambda: "fix inc-2: done" in text_of(app))
+
+
+async def test_reload_shows_what_would_open_before_it_swaps(make, size, text_of, clock, wait_until) -> None:
+    desk = FakeDesk(BUSY)
+    app = make(desk=desk)
+    async with app.run_test(size=size) as pilot:
+        await pilot.pause()
+        app.screen.action_ask("reload")
+        await wait_until(
+            lambda: "use exactly these rules" in text_of(app) and "would open now" in text_of(app)
+        )
+        await pilot.press("y")
+        assert desk.asked == [], "a key within the grace must not confirm"
+        clock.at += 0.6
+        await pilot.press("y")
+        await wait_until(lambda: desk.asked)
+        assert desk.asked == [("reload", None, {"hash": "hash-r"})]
+
+
+async def test_reload_of_wrong_files_shows_the_mistakes_and_takes_no_key(
+    make, size, text_of, clock, wait_until
+) -> None:
+    desk = FakeDesk(BUSY)
+    desk.reload_view = ReloadView("", (), ("own.yaml:3:5: unknown key 'fier' (did you mean 'fire'?)",))
+    app = make(desk=desk)
+    async with app.run_test(size=size) as pilot:
+        await pilot.pause()
+        app.screen.action_ask("reload")
+        await wait_until(lambda: "did you mean 'fire'" in text_of(app))
+        clock.at += 0.6
+        await pilot.press("y")
+        assert desk.asked == []
 
 
 async def test_many_targets_need_the_id_typed(make, size, text_of, clock, wait_until) -> None:

@@ -9,7 +9,18 @@ from __future__ import annotations
 import sqlite3
 from datetime import datetime
 
-from . import approvals, card_findings, escalation, exceptions, first, second, silences, third, topologies
+from . import (
+    approvals,
+    card_findings,
+    escalation,
+    exceptions,
+    first,
+    rulebook,
+    second,
+    silences,
+    third,
+    topologies,
+)
 
 HISTORY: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("0001_first", first.STATEMENTS),
@@ -21,6 +32,7 @@ HISTORY: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("0007_card_findings", card_findings.STATEMENTS),
     ("0008_approvals", approvals.STATEMENTS),
     ("0009_escalation", escalation.STATEMENTS),
+    ("0010_rulebook", rulebook.STATEMENTS),
 )
 CURRENT = len(HISTORY)
 APPLICATION_ID = 0x7061796F
