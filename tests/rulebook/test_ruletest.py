@@ -206,6 +206,8 @@ def test_coverage_counts_what_the_tests_that_ran_exercised(rule_text, write):
     (parts,) = covered(run([write(rule_text)])).values()
     assert [(part.kind, part.covered) for part in parts] == [
         ("remedy", True),
+        ("way up", False),
+        ("way up", False),
         ("no data", False),
         ("resolve", False),
     ]
