@@ -42,9 +42,15 @@ RULE_IDS: tuple[str, ...] = (
 )
 
 REMEDY_IDS: tuple[str, ...] = (
+    "attach-payment-method",
+    "capture-authorization",
+    "collect-once",
     "confirm-quarantine",
     "diagnose",
     "enable-endpoint",
+    "finalize-invoice",
+    "refund-duplicate",
+    "reissue-refund",
     "resend-missing",
     "switch-credential",
     "switch-webhook-secret",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Literal
 
 Provider = Literal["stripe", "braintree", "paypal"]
@@ -23,6 +23,11 @@ PROVIDERS: tuple[Provider, ...] = ("stripe", "braintree", "paypal")
 PROVIDER_NAMES: Mapping[Provider, str] = {"stripe": "Stripe", "braintree": "Braintree", "paypal": "PayPal"}
 """As a person writes them: in titles, handoffs and reports."""
 OTHER_MODE: Mapping[Mode, Mode] = {"live": "test", "test": "live"}
+
+
+def first_of_next_month(year: int, month: int) -> datetime:
+    """The instant from which on a card that is good through that month has expired."""
+    return datetime(year + month // 12, month % 12 + 1, 1, tzinfo=UTC)
 
 
 def provider_named(name: str) -> Provider:
@@ -106,6 +111,22 @@ class Subscription:
     cancel_at_period_end: bool | None = None
     has_payment_method: bool | None = None
     owing_since: datetime | None = None
+    next_try_at: datetime | None = None
+    """When the provider itself tries to collect next, told by a read of this one only; None = not told."""
+    charged: bool | None = None
+    """False: the customer is sent invoices and pays by hand. Told by a read of this one only; None = not told."""
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentMethod:
+    """Something a customer has stored to pay with. `chosen`: it is the customer's own default; None = not told."""
+
+    method_id: str
+    label: str
+    """Brand and last four digits."""
+    chosen: bool | None = None
+    expires_at: datetime | None = None
+    """The first instant at which it is expired; None = not told, or it does not expire."""
 
 
 @dataclass(frozen=True, slots=True)

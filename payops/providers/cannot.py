@@ -10,7 +10,7 @@ from payops.domain.abilities import CANNOT, Ability
 from payops.domain.errors import NotPossible, ProviderError, UsageError
 from payops.domain.events import ApiCall, CredentialProof, Endpoint
 from payops.domain.money import Money
-from payops.domain.payments import Attempt, Provider, Refund, Subscription
+from payops.domain.payments import Attempt, Invoice, PaymentMethod, Provider, Refund, Subscription
 
 from .port import APPLICATION, ActionAnswer
 
@@ -94,6 +94,12 @@ class Cannot:
         self, subscription_id: str, method_id: str, idempotency_key: str, now: datetime
     ) -> ActionAnswer:
         raise self._no("use_payment_method")
+
+    def methods_of(self, subscription_id: str, now: datetime) -> tuple[PaymentMethod, ...]:
+        raise self._no("use_payment_method")
+
+    def invoice(self, invoice_id: str, now: datetime) -> Invoice:
+        raise self._no("list_invoices")
 
     def finalize_invoice(self, invoice_id: str, idempotency_key: str, now: datetime) -> ActionAnswer:
         raise self._no("finalize_invoice")

@@ -15,7 +15,7 @@ from typing import Literal, Protocol
 from payops.domain import payments
 from payops.domain.events import ApiCall, CredentialProof, Endpoint, Facts, FeedPage, WebhookEvent
 from payops.domain.money import Money
-from payops.domain.payments import Attempt, Refund, Subscription
+from payops.domain.payments import Attempt, Invoice, PaymentMethod, Refund, Subscription
 
 APPLICATION = -1
 """The slot of the application's own credential: probed read-only, never used for anything else."""
@@ -157,6 +157,12 @@ class Provider(Protocol):
         self, subscription_id: str, method_id: str, idempotency_key: str, now: datetime
     ) -> ActionAnswer:
         """Let a subscription be paid with a method its customer already has."""
+
+    def methods_of(self, subscription_id: str, now: datetime) -> tuple[PaymentMethod, ...]:
+        """What the customer of a subscription has stored to pay with."""
+
+    def invoice(self, invoice_id: str, now: datetime) -> Invoice:
+        """Read one invoice back by id."""
 
     def finalize_invoice(self, invoice_id: str, idempotency_key: str, now: datetime) -> ActionAnswer:
         """Turn a draft invoice into one that can be paid."""

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from .billing import AttachPaymentMethod, FinalizeInvoice
 from .confirm_quarantine import ConfirmQuarantine
 from .diagnose import Diagnose
 from .enable_endpoint import EnableEndpoint
+from .giving_back import RefundDuplicate, ReissueRefund
+from .moving import Moves
 from .observe import Observe
 from .resend_missing import ResendMissing
 from .results import Remedy
 from .switch_credential import SwitchCredential
 from .switch_webhook_secret import SwitchWebhookSecret
+from .taking import CaptureAuthorization, CollectOnce
 
 _ALL: tuple[Remedy, ...] = (
     EnableEndpoint(),
@@ -19,5 +23,11 @@ _ALL: tuple[Remedy, ...] = (
     ConfirmQuarantine(),
     Diagnose(),
     Observe(),
+    Moves(RefundDuplicate()),
+    Moves(ReissueRefund()),
+    Moves(CaptureAuthorization()),
+    Moves(CollectOnce()),
+    Moves(AttachPaymentMethod()),
+    Moves(FinalizeInvoice()),
 )
 REMEDIES: dict[str, Remedy] = {remedy.action: remedy for remedy in _ALL}

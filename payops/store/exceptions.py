@@ -86,6 +86,27 @@ class ExceptionFacts:
             ).fetchall()
         return [_attempt(row) for row in rows]
 
+    def last_attempt(self, account: str, customer: str, amount_minor: int, currency: str) -> Attempt | None:
+        """The newest try, from whatever source, to take this amount from the customer; None when none is known."""
+        with self._store.read() as db:
+            row = db.execute(
+                f"SELECT account, {_COLUMNS} FROM attempts"  # noqa: S608
+                " WHERE account = ? AND customer = ? AND amount_minor = ? AND currency = ?"
+                " ORDER BY at DESC, attempt_id DESC LIMIT 1",
+                (account, customer, amount_minor, currency),
+            ).fetchone()
+        return None if row is None else _attempt(row)
+
+    def attempts_of_order(self, account: str, order_id: str) -> list[Attempt]:
+        """Every attempt known of an order, oldest first."""
+        with self._store.read() as db:
+            rows = db.execute(
+                f"SELECT account, {_COLUMNS} FROM attempts WHERE account = ? AND order_id = ?"  # noqa: S608
+                " ORDER BY at, attempt_id",
+                (account, order_id),
+            ).fetchall()
+        return [_attempt(row) for row in rows]
+
     def over_refunded(self, account: str, since: datetime) -> list[Attempt]:
         """Attempts made at or after `since` of which more went back than came in, as the provider sums."""
         with self._store.read() as db:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from payops.domain.errors import ProviderError
 from payops.domain.money import Money
-from payops.domain.payments import Attempt, Refund, Subscription
+from payops.domain.payments import Attempt, PaymentMethod, Refund, Subscription
 from payops.providers.port import ActionAnswer
 from payops.text import safe_line
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 _MOST_REFUNDS = search.PAGE
 _KEY_LIMIT = 255
+_UNSETTLED = frozenset({"authorized", "submitted_for_settlement", "settlement_pending"})
 Object = Mapping[str, Any]
 
 
@@ -48,7 +49,9 @@ def refunds_of(session: Session, slot: int, attempt_id: str) -> tuple[tuple[Refu
 def refund(
     session: Session, slot: int, attempt_id: str, amount: Money | None, reference: str, key: str
 ) -> ActionAnswer:
-    _fits(session, amount, _writable(session, slot, attempt_id), attempt_id)
+    sale = _fits(session, amount, _writable(session, slot, attempt_id), attempt_id)
+    if _voidable(sale, amount):
+        return _void(session, slot, attempt_id, key)
     options: dict[str, Any] = {"order_id": reference}
     if amount is not None:
         options["amount"] = wire.major(amount.amount_minor, amount.currency)
@@ -72,6 +75,27 @@ def refund(
         return None
 
     return _once(session, slot, act, before, key, f"{attempt_id} is refunded")
+
+
+def _voidable(sale: Object, amount: Money | None) -> bool:
+    """Whether all of a sale that is not settled is asked back, by its amount: it is let go, a refund is refused.
+
+    A part never becomes a void, which would give back the whole; nor does an amount nobody stated.
+    """
+    if amount is None or wire.word(sale.get("status")) not in _UNSETTLED:
+        return False
+    return wire.minor(sale.get("amount"), wire.currency(sale.get("currency_iso_code"))) == amount.amount_minor
+
+
+def _void(session: Session, slot: int, attempt_id: str, key: str) -> ActionAnswer:
+    def act(more: Mapping[str, str]) -> Callable[[Any], Any]:
+        return lambda gateway: gateway.transaction.void(attempt_id, dict(more) or None)
+
+    def before() -> ActionAnswer | None:
+        said = wire.word(_transaction(Reader(session, slot), attempt_id).get("status"))
+        return ActionAnswer((), f"{attempt_id} was already voided", attempt_id) if said == "voided" else None
+
+    return _once(session, slot, act, before, key, f"{attempt_id} is voided, it was not settled yet")
 
 
 def capture(session: Session, slot: int, attempt_id: str, amount: Money | None, key: str) -> ActionAnswer:
@@ -134,6 +158,20 @@ def collect(session: Session, slot: int, subscription_id: str, amount: Money, ke
     return _charged(session, slot, params, subscription_id)
 
 
+def methods_of(session: Session, slot: int, subscription_id: str) -> tuple[PaymentMethod, ...]:
+    """The cards in the vault of the subscription's customer, who is known by its transactions."""
+    reader = Reader(session, slot)
+    known = normalise.subscription(_subscription(reader, subscription_id), session.account)
+    if known is None or known.customer is None:
+        raise session.error("invalid_request", f"Braintree does not tell whose {subscription_id} is")
+    answer = reader.get(f"/customers/{_checked(session, known.customer)}")
+    if answer.root.tag != "customer":
+        raise session.error("outage", f"Braintree's answer about {known.customer} is no customer", answer)
+    customer = wire.fields(answer.root, normalise.VAULT)
+    found = (normalise.method(wire.mapping(each)) for each in wire.items(customer.get("credit_cards")))
+    return tuple(each for each in found if each is not None)
+
+
 def use_payment_method(session: Session, slot: int, subscription_id: str, method_id: str) -> ActionAnswer:
     """Setting the same method twice changes nothing: it needs no key, and Braintree takes none here."""
     _writable(session, slot, subscription_id, method_id)
@@ -152,13 +190,14 @@ def _writable(session: Session, slot: int, *object_ids: str) -> Reader:
     return reader
 
 
-def _fits(session: Session, amount: Money | None, reader: Reader, attempt_id: str) -> None:
-    """Refuse an amount in another currency than the transaction's, of which Braintree takes the number alone."""
+def _fits(session: Session, amount: Money | None, reader: Reader, attempt_id: str) -> Object:
+    """The transaction; refuses an amount in another currency, of which Braintree takes the number alone."""
     sale = _transaction(reader, attempt_id)
     if sale.get("id") != attempt_id:
         raise session.error("outage", f"Braintree's answer about {attempt_id} is another transaction")
     if amount is not None:
         _same_currency(session, amount, wire.currency(sale.get("currency_iso_code")), attempt_id)
+    return sale
 
 
 def _same_currency(session: Session, amount: Money, currency: str | None, object_id: str) -> None:

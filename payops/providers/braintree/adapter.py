@@ -9,7 +9,7 @@ from payops.config import AccountSettings
 from payops.domain.errors import UsageError
 from payops.domain.events import ApiCall, CredentialProof, FeedPage
 from payops.domain.money import Money
-from payops.domain.payments import Attempt, Provider, Refund, Subscription
+from payops.domain.payments import Attempt, PaymentMethod, Provider, Refund, Subscription
 from payops.providers.cannot import Cannot, application_proof
 from payops.providers.port import ActionAnswer, FeedSpec, Patience
 
@@ -109,6 +109,9 @@ class BraintreeProvider(Cannot):
         self, subscription_id: str, method_id: str, idempotency_key: str, now: datetime
     ) -> ActionAnswer:
         return actions.use_payment_method(self._session, self._slot, subscription_id, method_id)
+
+    def methods_of(self, subscription_id: str, now: datetime) -> tuple[PaymentMethod, ...]:
+        return actions.methods_of(self._session, self._slot, subscription_id)
 
     def close(self) -> None:
         self._session.close()

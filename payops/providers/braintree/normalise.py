@@ -16,9 +16,11 @@ from payops.domain.payments import (
     Dispute,
     DisputeStatus,
     Initiator,
+    PaymentMethod,
     Refund,
     Subscription,
     SubscriptionStatus,
+    first_of_next_month,
 )
 
 from . import wire
@@ -87,6 +89,12 @@ DISPUTE: wire.Fields = {
         )
     ),
     "transaction": {"id": None},
+}
+
+VAULT: wire.Fields = {
+    "credit-cards": dict.fromkeys(
+        ("token", "card-type", "last-4", "default", "expired", "expiration-month", "expiration-year")
+    )
 }
 
 REFUND_FAILED = frozenset(
@@ -207,6 +215,19 @@ def refund(credit: Mapping[str, Any], account: str, told_at: datetime | None = N
         attempt_id=of,
         changed_at=_changed_at(credit, told_at) or at,
     )
+
+
+def method(found: Mapping[str, Any]) -> PaymentMethod | None:
+    """A card in the vault."""
+    token = wire.identifier(found.get("token"))
+    if token is None:
+        return None
+    month, year = (wire.number(found.get(f"expiration_{name}")) for name in ("month", "year"))
+    label = f"{wire.word(found.get('card_type')) or 'card'} ending in {wire.word(found.get('last_4')) or '?'}"
+    expires = None
+    if month is not None and year is not None and 1 <= month <= 12:
+        expires = first_of_next_month(year, month)
+    return PaymentMethod(token, label, found.get("default") is True, expires)
 
 
 def subscription(

@@ -70,6 +70,9 @@ def as_subscription(thing: Thing, account: str, changed_at: datetime) -> Subscri
         owing_since=time(billing.last_failed_payment.time)
         if failures == 1 and billing.last_failed_payment and status in OWING
         else None,
+        next_try_at=time(billing.last_failed_payment.next_payment_retry_time)
+        if billing.last_failed_payment
+        else None,
     )
 
 

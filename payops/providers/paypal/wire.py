@@ -73,6 +73,7 @@ class FailedPayment(msgspec.Struct, frozen=True):
     amount: Amount | None = None
     time: str | None = None
     reason_code: str | None = None
+    next_payment_retry_time: str | None = None
 
 
 class Billing(msgspec.Struct, frozen=True):

@@ -11,11 +11,11 @@ from typing import Any
 from payops.domain.errors import NotPossible, ProviderError, UsageError
 from payops.domain.events import Endpoint
 from payops.domain.money import Money
-from payops.domain.payments import Attempt, Refund, Subscription
+from payops.domain.payments import Attempt, Invoice, PaymentMethod, Refund, Subscription
 from payops.providers.port import ActionAnswer
 from payops.text import mask, safe_line
 
-from . import feeds, fields, keys, normalise, payments, wire
+from . import billing, feeds, fields, keys, normalise, payments, wire
 from .session import Reader, Session
 
 REFERENCE = "payops_attempt"
@@ -134,6 +134,29 @@ class Actions:
         found = feeds.owing(self._reader(), self._checked(subscription_id), now)
         if found is None:
             raise self._odd(subscription_id, "subscription")
+        return found
+
+    def methods_of(self, subscription_id: str) -> tuple[PaymentMethod, ...]:
+        reader = self._reader()
+        path = f"/v1/subscriptions/{self._checked(subscription_id)}"
+        thing = reader.one(path, wire.Thing, {"expand": ["customer"]})
+        customer = thing.customer
+        if not isinstance(customer, wire.Customer) or customer.id is None:
+            raise self._odd(subscription_id, "subscription of a customer")
+        chosen = customer.invoice_settings.default_payment_method if customer.invoice_settings else None
+        path = f"/v1/customers/{self._checked(customer.id)}/payment_methods"
+        listed, more, _ = reader.page(path, {"limit": 100}, wire.StoredMethod)
+        found = tuple(billing.method(each, fields.ref(chosen)) for each in listed)
+        if more or None in found:
+            raise self._odd(customer.id, "whole list of payment methods")
+        return tuple(each for each in found if each is not None)
+
+    def invoice(self, invoice_id: str, now: datetime) -> Invoice:
+        thing, answer = self._reader().answered(f"/v1/invoices/{self._checked(invoice_id)}", wire.Thing)
+        self._ours(thing, invoice_id)
+        found = billing.invoice(thing, self._session.account, min(now, answer.at or now))
+        if found is None:
+            raise self._odd(invoice_id, "invoice")
         return found
 
     def collect(self, subscription_id: str, amount: Money, key: str) -> ActionAnswer:

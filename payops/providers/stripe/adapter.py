@@ -10,7 +10,7 @@ from payops.config import AccountSettings
 from payops.domain.errors import ProviderError, UsageError
 from payops.domain.events import ApiCall, CredentialProof, Endpoint, FeedPage
 from payops.domain.money import Money
-from payops.domain.payments import Attempt, Provider, Refund, Subscription
+from payops.domain.payments import Attempt, Invoice, PaymentMethod, Provider, Refund, Subscription
 from payops.providers.cannot import Cannot
 from payops.providers.port import APPLICATION, ActionAnswer, FeedSpec, Patience
 
@@ -157,6 +157,12 @@ class StripeProvider(Cannot):
         self, subscription_id: str, method_id: str, idempotency_key: str, now: datetime
     ) -> ActionAnswer:
         return self._actions().use_payment_method(subscription_id, method_id, idempotency_key)
+
+    def methods_of(self, subscription_id: str, now: datetime) -> tuple[PaymentMethod, ...]:
+        return self._actions().methods_of(subscription_id)
+
+    def invoice(self, invoice_id: str, now: datetime) -> Invoice:
+        return self._actions().invoice(invoice_id, now)
 
     def finalize_invoice(self, invoice_id: str, idempotency_key: str, now: datetime) -> ActionAnswer:
         return self._actions().finalize_invoice(invoice_id, idempotency_key)

@@ -9,14 +9,16 @@ from payops.domain.payments import (
     DisputeStatus,
     Invoice,
     InvoiceStatus,
+    PaymentMethod,
     Payout,
     PayoutStatus,
     Subscription,
     SubscriptionStatus,
+    first_of_next_month,
 )
 
 from . import fields
-from .wire import Bill, Customer, Thing
+from .wire import Bill, Customer, StoredMethod, Thing
 
 _SUBSCRIPTION: dict[str, SubscriptionStatus] = {
     "incomplete": "incomplete",
@@ -81,7 +83,23 @@ def subscription(thing: Thing, account: str, changed_at: datetime) -> Subscripti
         cancel_at_period_end=True if thing.cancel_at is not None else ends,
         has_payment_method=_has_method(thing),
         owing_since=fields.time(bill.created) if bill and _outstanding(bill) else None,
+        next_try_at=fields.time(bill.next_payment_attempt) if bill and bill.status == "open" else None,
+        charged=None if thing.collection_method is None else thing.collection_method != "send_invoice",
     )
+
+
+def method(found: StoredMethod, chosen: str | None) -> PaymentMethod | None:
+    """A stored method; `chosen` is the id of the customer's default, where there is one."""
+    method_id, card = fields.id_(found.id), found.card
+    if method_id is None:
+        return None
+    if card is None:
+        return PaymentMethod(method_id, fields.word(found.type) or "method", chosen == method_id)
+    expires = None
+    if card.exp_year is not None and card.exp_month is not None and 1 <= card.exp_month <= 12:
+        expires = first_of_next_month(card.exp_year, card.exp_month)
+    label = f"{fields.word(card.brand) or 'card'} ending in {fields.word(card.last4) or '?'}"
+    return PaymentMethod(method_id, label, chosen == method_id, expires)
 
 
 def invoice(thing: Thing, account: str, changed_at: datetime) -> Invoice | None:

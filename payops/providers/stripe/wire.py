@@ -115,6 +115,7 @@ class Bill(msgspec.Struct, frozen=True, gc=False):
     amount_remaining: int | None = None
     attempt_count: int | None = None
     created: int | None = None
+    next_payment_attempt: int | None = None
 
 
 class Paused(msgspec.Struct, frozen=True, gc=False):
@@ -165,8 +166,24 @@ class Thing(msgspec.Struct, frozen=True, gc=False):
     cancel_at: int | None = None
     cancel_at_period_end: bool | None = None
     pause_collection: Paused | None = None
+    collection_method: str | None = None
     default_payment_method: str | Reference | None = None
     default_source: str | Reference | None = None
+
+
+class StoredCard(msgspec.Struct, frozen=True, gc=False):
+    brand: str | None = None
+    last4: str | None = None
+    exp_month: int | None = None
+    exp_year: int | None = None
+
+
+class StoredMethod(msgspec.Struct, frozen=True, gc=False):
+    """What a customer has stored to pay with."""
+
+    id: str | None = None
+    type: str | None = None
+    card: StoredCard | None = None
 
 
 class EventData(msgspec.Struct, frozen=True, gc=False):
