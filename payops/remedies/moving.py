@@ -158,13 +158,23 @@ class Moves:
                 why = now.why if isinstance(now, Left) else "it is no longer what the plan says"
                 _note(journal, "failed", target.id, why)
                 return None
+        said: list[str] = []
+
+        def call(key: str) -> ActionAnswer:
+            answer = self._move.call(context, target, key)
+            said.append(answer.detail or answer.object_id or "done")
+            return answer
+
+        def facts() -> dict[str, Any]:
+            return {"done": {**journal.get("done", {}), target.id: said[-1] if said else "found done"}}
+
         written = write(
             journal,
             self._step(target),
             permit=context.permit,
-            call=lambda key: self._move.call(context, target, key),
+            call=call,
             applied=lambda: self.applied(context, plan, journal, self._step(target)),
-            facts=lambda: {"done": {**journal.get("done", {}), target.id: f"{context.now:%H:%M:%S}"}},
+            facts=facts,
         )
         return self._after(context, plan, target, journal, written)
 

@@ -63,6 +63,8 @@ class Account(ABC):
 
     provider: ClassVar[Provider]
     tries_without_method: ClassVar[bool] = True
+    names_customers_by_charges: ClassVar[bool] = False
+    """A subscription does not say whose it is; its charges do."""
     """Whether the provider makes an attempt, which fails, when a subscription has nothing to be charged."""
 
     def __init__(

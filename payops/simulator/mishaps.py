@@ -176,6 +176,11 @@ def _no_method(account: Account, at_ms: int, fault: Fault) -> None:
 def _renewal_fails(at_ms: int, what: tuple[Account, Subscription, bool]) -> None:
     account, subscription, no_method = what
     if no_method:
+        if account.names_customers_by_charges:
+            # Without a charge nobody could tell whose the subscription is.
+            account.traffic.renew(at_ms, subscription, account.decline("expired_card"))
+            subscription.method = False
+            return
         subscription.method = False
         if not account.tries_without_method:
             account.traffic.miss(at_ms, subscription)

@@ -56,6 +56,7 @@ class BraintreeAccount(Account):
     duplicates_ms: int = 30_000
     refunds_settling: bool = True
     tries_without_method: ClassVar[bool] = False
+    names_customers_by_charges: ClassVar[bool] = True
     default_currency: ClassVar[str] = _DEFAULT_CURRENCY
 
     # How Braintree names and words things.
