@@ -2,7 +2,8 @@
 
 What the signals say comes from the series alone; what a remedy finds and does comes from here. The series'
 edges move the scripted provider: an endpoint that turns `disabled` is disabled there, events that go `missing`
-are listed there and not in the inbox, what becomes `unconfirmed_1h` is put into quarantine. A webhook secret that is
+are listed there and not in the inbox, what becomes `unconfirmed_1h` is put into quarantine, what comes into `count` is an
+object there and in the store. A webhook secret that is
 promoted meets deliveries as the script says: `ok` verifies, `rejected` fails, anything else is silence.
 """
 
@@ -27,13 +28,14 @@ from payops.domain.feeds import EVENT_LIST
 from payops.domain.incidents import Value
 from payops.domain.payments import Mode
 from payops.domain.payments import Provider as ProviderName
-from payops.providers.cannot import Cannot
 from payops.providers.port import ActionAnswer, FeedSpec
 from payops.rulebook.model import Rule, RuleTest, ScriptedOutcome
 from payops.rulebook.series import parse_series
 from payops.signals.schema import SOURCES, SignalRow, SignalSet
 from payops.signals.slots import webhook_slot
 from payops.store import Store
+
+from .ruletest_objects import ScriptedObjects
 
 START = datetime(2026, 1, 15, 9, tzinfo=UTC)
 IDENTITY = "acct_scripted"
@@ -47,7 +49,7 @@ class Series:
 
     def __init__(self, rule: Rule, test: RuleTest) -> None:
         source = SOURCES[rule.signal.source]
-        self._source = source.name
+        self.source = source.name
         self._labels = dict(test.labels)
         self._every = test.every
         self._samples: dict[str, tuple[Value | None, ...]] = {
@@ -67,7 +69,7 @@ class Series:
         """The row of the test's group; without any known value it has no time, so it is no data."""
         values = self.values(now)
         known = any(value is not None for value in values.values())
-        return {self._source: (SignalRow(self._labels, values, now if known else None),)}
+        return {self.source: (SignalRow(self._labels, values, now if known else None),)}
 
     def reachable(self, now: datetime) -> bool:
         """Whether the endpoint's URL answers; the last sample stays."""
@@ -86,7 +88,7 @@ class Series:
         return int((now - START) / self._every)
 
 
-class ScriptedProvider(Cannot):
+class ScriptedProvider(ScriptedObjects):
     """A provider port for one account. Every write ends as the script says for the attempt now being made."""
 
     provider: ProviderName = "stripe"
@@ -101,6 +103,7 @@ class ScriptedProvider(Cannot):
         outcome: Callable[[str], ScriptedOutcome],
         url: str,
     ) -> None:
+        super().__init__()
         self.account = account
         self.provider = provider
         self.mode: str = mode
@@ -240,6 +243,7 @@ class World:
             if isinstance(value, bool) and value != self._before.get(name):
                 setattr(self.provider, name, value)
         self._quarantine(values.get("unconfirmed_1h"), now)
+        self._objects(values.get("count"), now)
         self._deliver_to_promoted(now)
         events = self._edge_of_missing(values.get("missing"), now)
         endpoint = self.provider.endpoint(ENDPOINT_ID, now)
@@ -284,6 +288,14 @@ class World:
             live = self.provider.mode != "live"
             strays = tuple(replace(self._event(now), livemode=live) for _ in range(value - before))
             self.store.facts.apply_facts(self.account, Facts(wrong_mode=strays), now)
+
+    def _objects(self, value: Value | None, now: datetime) -> None:
+        """The objects that came to be counted since the last step."""
+        before = self._before.get("count") or 0
+        if isinstance(value, int) and isinstance(before, int) and value > before:
+            self.store.facts.apply_facts(
+                self.account, self.provider.seed(self.series.source, value - before, now), now
+            )
 
     def _deliver_to_promoted(self, now: datetime) -> None:
         """What a webhook secret meets once it was promoted: a step later, as deliveries come after it."""
