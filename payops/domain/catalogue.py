@@ -52,7 +52,9 @@ REMEDY_IDS: tuple[str, ...] = (
     "refund-duplicate",
     "reissue-refund",
     "resend-missing",
+    "subscribe-types",
     "switch-credential",
     "switch-webhook-secret",
+    "update-url",
 )
 """The remedies payops comes with: what `arm` takes unless own rules name more."""

@@ -13,6 +13,10 @@ EndpointStatus = Literal["enabled", "disabled"]
 InboxState = Literal["received", "processed", "failed", "dead"]
 
 
+WRONG_PATH = "path"
+"""The kind of a refusal: it verified for the account, and came to an address of ours that is not the account's."""
+
+
 @dataclass(frozen=True, slots=True)
 class WebhookEvent:
     """One event as the provider lists or sends it, without its body.

@@ -41,6 +41,22 @@ REMEDY_ACTIONS: dict[str, RemedyAction] = {
             "webhooks",
         ),
         RemedyAction(
+            "webhooks.update_url",
+            "external",
+            "set the endpoint that had the configured URL to it again, then resend what it missed",
+            "set the former URL again",
+            ("stripe", "paypal"),
+            "endpoints",
+        ),
+        RemedyAction(
+            "webhooks.subscribe_types",
+            "external",
+            "subscribe the endpoint to the event types payops reads as well, then resend what it missed",
+            "take the added types from it again",
+            ("stripe", "paypal"),
+            "endpoints",
+        ),
+        RemedyAction(
             "webhooks.switch_secret",
             "external",
             "verify webhooks with another stored secret that an event proves, then resend what was refused",

@@ -1,10 +1,10 @@
 """The world of one rule test: signals from its series, and one account whose provider answers by script.
 
 What the signals say comes from the series alone; what a remedy finds and does comes from here. The series'
-edges move the scripted provider: an endpoint that turns `disabled` is disabled there, events that go `missing`
-are listed there and not in the inbox, what becomes `unconfirmed_1h` is put into quarantine, what comes into `count` is an
-object there and in the store. A webhook secret that is
-promoted meets deliveries as the script says: `ok` verifies, `rejected` fails, anything else is silence.
+edges move the scripted provider: an endpoint that turns `disabled` is disabled there, one not `sent_here` has another URL,
+`types_missing` of its event types are taken from it, events that go `missing` are listed there and not in the inbox, what
+becomes `unconfirmed_1h` is put into quarantine, what comes into `count` is an object there and in the store. A webhook
+secret that is promoted meets deliveries as the script says: `ok` verifies, `rejected` fails, anything else is silence.
 """
 
 from __future__ import annotations
@@ -40,6 +40,8 @@ from .ruletest_objects import ScriptedObjects
 START = datetime(2026, 1, 15, 9, tzinfo=UTC)
 IDENTITY = "acct_scripted"
 ENDPOINT_ID = "we_scripted"
+MOVED = "-moved"
+"""What an endpoint's URL ends in while the provider does not send here."""
 WEBHOOK_ID = "env:SCRIPTED_1_WEBHOOK"
 OPERATORS = ("demo", "demo2")
 
@@ -115,6 +117,8 @@ class ScriptedProvider(ScriptedObjects):
         self.disabled = False
         self.rejected = False
         self.wrong_mode = False
+        self.sent_here = True
+        self.types_missing = 0
         self.deliver: Callable[[str, datetime], None] = lambda event_id, now: None
 
     def poll(self, feed: str, cursor: str | None, now: datetime) -> FeedPage:
@@ -147,12 +151,13 @@ class ScriptedProvider(ScriptedObjects):
         self.slot = slot
 
     def endpoint(self, endpoint_id: str, now: datetime) -> Endpoint:
+        known = EVENT_TYPES[self.provider]
         return Endpoint(
             account=self.account,
             endpoint_id=ENDPOINT_ID,
-            url=self._url,
+            url=self._url if self.sent_here else f"{self._url}{MOVED}",
             status="disabled" if self.disabled else "enabled",
-            event_types=EVENT_TYPES[self.provider],
+            event_types=known[: len(known) - self.types_missing],
             livemode=self._mode == "live",
         )
 
@@ -161,6 +166,23 @@ class ScriptedProvider(ScriptedObjects):
             self.disabled = False
 
         return self._write("webhooks.enable_endpoint", effect)
+
+    def change_endpoint(
+        self,
+        endpoint_id: str,
+        idempotency_key: str,
+        now: datetime,
+        *,
+        url: str | None = None,
+        event_types: tuple[str, ...] | None = None,
+    ) -> ActionAnswer:
+        def effect() -> None:
+            if url is not None:
+                self.sent_here = True
+            if event_types is not None:
+                self.types_missing = 0
+
+        return self._write("webhooks.update_url" if url else "webhooks.subscribe_types", effect)
 
     def resend_event(
         self, event_id: str, endpoint_id: str, idempotency_key: str, now: datetime
@@ -238,9 +260,9 @@ class World:
         """
         self._now = now
         values = self.series.values(now)
-        for name in ("disabled", "rejected", "wrong_mode"):
+        for name in ("disabled", "rejected", "wrong_mode", "sent_here", "types_missing"):
             value = values.get(name)
-            if isinstance(value, bool) and value != self._before.get(name):
+            if isinstance(value, bool | int) and value != self._before.get(name):
                 setattr(self.provider, name, value)
         self._quarantine(values.get("unconfirmed_1h"), now)
         self._objects(values.get("count"), now)

@@ -13,9 +13,10 @@ from urllib.parse import parse_qs
 import msgspec
 
 from payops.clock import Now
-from payops.domain.events import Delivery
+from payops.domain.events import WRONG_PATH, Delivery
 from payops.providers.port import NotVerified, WebhookVerifier
 from payops.store import Store
+from payops.text import safe_line
 
 from .forwarding import Relay
 from .processing import process_inbox
@@ -93,6 +94,8 @@ class Receiver:
         account = path.removeprefix(_PREFIX) if path.startswith(_PREFIX) else ""
         verifier = self._verifiers.get(account)
         if verifier is None:
+            if method == "POST" and path.startswith(_PREFIX):
+                await self._strayed(account, list(scope["headers"]), receive)
             return 404, {"error": "no such webhook"}, True
         if method in ("GET", "HEAD"):
             asked = parse_qs(scope.get("query_string", b"").decode("latin-1")).get(_CHALLENGE)
@@ -140,6 +143,22 @@ class Receiver:
         if delivery.owed is not None and self._relay is not None:
             self._relay.keep(delivery, body, headers)
         return 200, {"received": True}, False
+
+    async def _strayed(self, path: str, headers: list[tuple[bytes, bytes]], receive: Receive) -> None:
+        """What verifies for an account and came to no account's address says where the provider sends to.
+
+        Only what can be told at once is asked: nobody can make this read a certificate.
+        """
+        named = _joined(headers)
+        try:
+            async with asyncio.timeout(_BODY_TIMEOUT_S):
+                body = await _read_body(receive, named.get("content-length"))
+        except (_TooLarge, TimeoutError):
+            return
+        now = self._now()
+        for account, verifier in self._verifiers.items():
+            if not verifier.waits and not isinstance(verifier.verify(body, named, now), NotVerified):
+                await self._count(account, WRONG_PATH, f"sent to {_PREFIX}{safe_line(path, limit=80)}")
 
     async def _count(self, account: str, kind: str, reason: str) -> None:
         await self._written(Refusal(account, self._now(), kind, reason))

@@ -11,13 +11,17 @@ from .moving import Moves
 from .observe import Observe
 from .resend_missing import ResendMissing
 from .results import Remedy
+from .subscribe_types import SubscribeTypes
 from .switch_credential import SwitchCredential
 from .switch_webhook_secret import SwitchWebhookSecret
 from .taking import CaptureAuthorization, CollectOnce
+from .update_url import UpdateUrl
 
 _ALL: tuple[Remedy, ...] = (
     EnableEndpoint(),
     ResendMissing(),
+    UpdateUrl(),
+    SubscribeTypes(),
     SwitchCredential(),
     SwitchWebhookSecret(),
     ConfirmQuarantine(),

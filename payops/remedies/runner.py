@@ -26,6 +26,7 @@ from .planning import Asking, Blocked, Ready
 from .probe import UrlProbe
 from .results import Secrets
 from .switch_credential import remember_identity
+from .update_url import remember_endpoints
 
 log = logging.getLogger(__name__)
 LOOK_AGAIN = timedelta(seconds=30)
@@ -71,6 +72,7 @@ class Runner(Asked):
         self.wants_reads = frozenset()
         for account in self._settings.accounts:
             remember_identity(self._store, account)
+            remember_endpoints(self._store, account)
             self._remember_webhook(account)
         if not may_act:
             return

@@ -76,6 +76,9 @@ _WEBHOOKS = (
         {
             "disabled": Field("bool", "the provider sends nothing to it"),
             "present": Field("bool", "the provider knows an endpoint with the configured URL"),
+            "sent_here": Field(
+                "bool", "the provider sends to the configured URL: by its list, or by where deliveries arrive"
+            ),
             "ours": Field("bool", "what is sent to it reaches payops's own receiver"),
             "disabled_by_user": Field(
                 "bool", "a person switched it off; unknown where the provider does not tell"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from payops.config import AccountSettings, EndpointSettings
+from payops.domain.events import WRONG_PATH
 from payops.domain.feeds import EVENT_LIST
 from payops.domain.incidents import Value
 from payops.store import Store
@@ -37,7 +38,7 @@ def row(store: Store, account: AccountSettings, endpoint: EndpointSettings, now:
         ours, other = store.inbox.verified_since(account.name, now - RECENT, live=live)
         good = last_good(store, account)
         after = max(now - LOOK_BACK, good + timedelta(seconds=1)) if good else now - LOOK_BACK
-        total = sum(refused.values())
+        total = sum(count for kind, count in refused.items() if kind != WRONG_PATH)
         deliveries = total + ours + other
         gap = missing(store, account, endpoint, now)
         values |= {f"{kind}_15m": refused.get(kind, 0) for kind in KINDS}

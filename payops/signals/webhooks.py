@@ -9,7 +9,7 @@ from payops.config import AccountSettings, EndpointSettings
 from payops.domain import deadlines
 from payops.domain.deadlines import drain_s, growth_per_min
 from payops.domain.event_types import EVENT_TYPES
-from payops.domain.events import Endpoint
+from payops.domain.events import WRONG_PATH, Endpoint
 from payops.domain.feeds import EVENT_LIST
 from payops.domain.incidents import Value
 from payops.domain.payments import Provider
@@ -93,6 +93,7 @@ def endpoint_row(
     values: dict[str, Value | None] = {
         "present": None if seen_at is None else known is not None,
         "disabled": None if known is None else known.status == "disabled",
+        "sent_here": _sent_here(store, account, endpoint, known is not None if seen_at else None),
         "ours": account.receives(endpoint),
         "disabled_by_user": None
         if known is None or known.disabled_reason is None
@@ -100,7 +101,28 @@ def endpoint_row(
         "missing": gap.count if gap else None,
         "types_missing": None if dropped is None else len(dropped),
     }
-    return SignalRow(endpoint_labels(account, endpoint), values, seen_at)
+    return SignalRow(endpoint_labels(account, endpoint), values, seen_at or _told_at(values, now))
+
+
+def _sent_here(
+    store: Store, account: AccountSettings, endpoint: EndpointSettings, present: bool | None
+) -> bool | None:
+    """Whether the provider sends to the configured URL: by its list, or by where its deliveries arrive.
+
+    Where it has no list, a delivery that verifies at a wrong address of ours tells, until one comes to the right one.
+    """
+    if present is not None or not account.receives(endpoint):
+        return present
+    strayed = store.inbox.last_refused_at(account.name, WRONG_PATH)
+    good = store.inbox.last_verified_at(account.name, live=account.mode == "live")
+    if strayed is not None and (good is None or good < strayed + timedelta(minutes=1)):
+        return False
+    return None if good is None else True
+
+
+def _told_at(values: dict[str, Value | None], now: datetime) -> datetime | None:
+    """Without a list of the provider's the row is as old as what came here: known now."""
+    return None if values["sent_here"] is None else now
 
 
 def webhook_row(

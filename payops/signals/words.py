@@ -101,6 +101,8 @@ def _endpoints(values: Values) -> Told:
     told = []
     if values.get("disabled") is True:
         told.append("the provider reports it as disabled and sends nothing to it")
+    if values.get("sent_here") is False:
+        told.append("the provider sends its events to another address than the configured one")
     missing = values.get("missing")
     if isinstance(missing, int) and missing:
         told.append(f"{plural(missing, 'generated event')} {be(missing)} not in our inbox")
@@ -109,7 +111,7 @@ def _endpoints(values: Values) -> Told:
     dropped = values.get("types_missing")
     if isinstance(dropped, int) and dropped:
         told.append(f"it is not subscribed to {plural(dropped, 'event type')} that payops reads")
-    return told, {"disabled", "missing", "ours", "types_missing"}
+    return told, {"disabled", "missing", "ours", "types_missing", "present", "sent_here"}
 
 
 def _signatures(values: Values) -> Told:

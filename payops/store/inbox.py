@@ -281,6 +281,14 @@ class Inbox(InboxSearch, InboxReplay):
             ).fetchall()
         return [(row["kind"], row["reason"], row["n"]) for row in rows]
 
+    def last_refused_at(self, account: str, kind: str) -> datetime | None:
+        """The minute of the newest refusal of this kind; None = there never was one."""
+        with self._store.read() as db:
+            row = db.execute(
+                "SELECT MAX(minute) AS at FROM refused WHERE account = ? AND kind = ?", (account, kind)
+            ).fetchone()
+        return at(row["at"])
+
     def refusals(self, account: str, since: datetime) -> dict[str, int]:
         """Deliveries refused in the minute of `since` and after, by kind (`signature`, `mode`, …)."""
         counted: dict[str, int] = {}

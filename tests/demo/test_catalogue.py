@@ -30,6 +30,8 @@ class Case:
     within: str = "10m"
     ends: str = ""
     also: tuple[str, ...] = ()
+    warmup: str = "3h"
+    """Braintree tells of a sale when it settles, four hours later."""
 
 
 FALLBACK = ", fallback_credential: true"
@@ -41,6 +43,17 @@ CASES = (
     Case("permission_missing", "permission-missing", ("stripe", "paypal"), ends="level: 2"),
     Case("webhook_wrong_mode_secret", "wrong-mode-webhook-secret", options=FALLBACK, ends=FIXED),
     Case("test_object_in_live", "mode-mixed-objects", ends=FIXED),
+    Case("webhook_url_wrong", "webhook-endpoint-misconfigured", ("stripe", "paypal"), ends=FIXED),
+    Case("webhook_url_wrong", "webhook-endpoint-misconfigured", ("braintree",), warmup="6h", ends="level: 2"),
+    Case("webhook_event_type_unsubscribed", "webhook-event-types-missing", ("stripe", "paypal"), ends=FIXED),
+    Case("webhook_secret_rotated", "webhook-signature-failing", options=FALLBACK, warmup="6h", ends=FIXED),
+    Case("webhook_endpoint_disabled", "webhook-endpoint-disabled", ("stripe",), ends=FIXED),
+    Case("webhook_retry_disabled", "webhook-events-missing", ("stripe", "paypal"), until="10m", ends=FIXED),
+    Case("receiver_down", "webhook-events-missing", ("stripe", "paypal"), within="12m", ends=FIXED),
+    Case(
+        "events_lost", "webhook-events-missing", ("stripe", "paypal"), until="10m", within="12m", ends=FIXED
+    ),
+    Case("account_restricted", "account-restricted", ends="level: 3"),
     Case("provider_outage", "provider-outage", until="25m", ends="state: resolved, ended_as: self_healed"),
     Case("provider_slow", "provider-slow", until="25m", ends="state: resolved, ended_as: self_healed"),
     Case("rate_limited", "provider-rate-limited", until="25m"),
@@ -67,7 +80,7 @@ def scenario_of(case: Case, provider: str) -> scenarios.Scenario:
     text = f"""
 schema: payops.scenario/v1
 name: {case.kind} at {provider}
-warmup: 3h
+warmup: {case.warmup}
 duration: 40m
 providers:
   {provider}: {{mode: live, payments_per_minute: 4{case.options}}}
@@ -93,8 +106,11 @@ def unmet(document: dict[str, Any]) -> list[str]:
 
 
 ALL = [(case, provider) for case in CASES for provider in case.where]
-ROTATED = [(case, case.where[1 + number % (len(case.where) - 1)]) for number, case in enumerate(CASES)]
-"""Stripe has a shipped scenario for each, and those are always run."""
+ROTATED = [
+    (case, (case.where[1:] or case.where)[number % max(1, len(case.where) - 1)])
+    for number, case in enumerate(CASES)
+]
+"""At Stripe most have a shipped scenario, and those are always run."""
 
 
 @pytest.mark.proof

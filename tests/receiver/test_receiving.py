@@ -188,13 +188,24 @@ def test_a_sender_that_hangs_up_leaves_nothing_behind(running, sender, store):
     assert not store.inbox.has(ACCOUNT, "evt_1")
 
 
+def test_a_verified_delivery_at_an_address_nobody_has_says_where_the_provider_sends_to(sender, store, clock):
+    path = f"/webhooks/{ACCOUNT}-old"
+    assert sender.post(body(1), path=path) == 404
+    assert sender.post(body(2), path="/webhooks/elsewhere", signature=sign(body(2), "whsec_other")) == 404
+    assert store.inbox.refused_since(ACCOUNT, NOW) == [("path", f"sent to {path}", 1)]
+    assert store.inbox.last_refused_at(ACCOUNT, "path") == NOW
+    assert store.inbox.last_refused_at(ACCOUNT, "signature") is None
+    assert store.inbox.counts(ACCOUNT, NOW).received == 0
+
+
 @pytest.mark.parametrize(
     "path", ["/webhooks/nobody", "/webhooks/", "/webhooks", "/", "/webhooks/stripe-live/x", "//x"]
 )
 def test_unknown_paths_are_404(sender, store, path):
     assert sender.post(body(1), path=path) == 404
     assert sender.request("GET", path)[0] == 404
-    assert refused(store) == []
+    assert all(kind == "path" for kind, _, _ in refused(store))
+    assert store.inbox.counts(ACCOUNT, NOW).received == 0
 
 
 def test_a_probe_of_the_url_is_answered(sender):

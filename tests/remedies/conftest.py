@@ -50,6 +50,8 @@ class FakeStripe:
     def __init__(self) -> None:
         self.status = "disabled"
         self.disabled_reason: str | None = None
+        self.url = URL
+        self.types = EVENT_TYPES["stripe"]
         self.others: list[Endpoint] = []
         self.calls: list[tuple[str, str, str]] = []
         self.script: dict[str, list[str]] = defaultdict(list)
@@ -81,13 +83,27 @@ class FakeStripe:
 
     def as_listed(self) -> Endpoint:
         reason = self.disabled_reason if self.status == "disabled" else None
-        return Endpoint(ACCOUNT, "we_1", URL, self.status, EVENT_TYPES["stripe"], True, "2026-10-28", reason)
+        return Endpoint(ACCOUNT, "we_1", self.url, self.status, self.types, True, "2026-10-28", reason)
 
     def enable_endpoint(self, endpoint_id: str, idempotency_key: str, now: datetime) -> ActionAnswer:
         def effect() -> None:
             self.status = "enabled"
 
         return self._write("enable", endpoint_id, idempotency_key, effect)
+
+    def change_endpoint(
+        self,
+        endpoint_id: str,
+        idempotency_key: str,
+        now: datetime,
+        *,
+        url: str | None = None,
+        event_types: tuple[str, ...] | None = None,
+    ) -> ActionAnswer:
+        def effect() -> None:
+            self.url, self.types = url or self.url, event_types or self.types
+
+        return self._write("change", endpoint_id, idempotency_key, effect)
 
     def resend_event(
         self, event_id: str, endpoint_id: str, idempotency_key: str, now: datetime
