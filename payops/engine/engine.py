@@ -14,6 +14,7 @@ from payops.escalation import audit as audit_next_actions
 from payops.escalation import keep_quiet
 from payops.escalation import tick as escalation_tick
 from payops.providers.port import Provider
+from payops.receiver.importing import import_inboxes
 from payops.remedies import Runner
 from payops.rulebook import RuleSet
 from payops.rulebook import apply as apply_rules
@@ -69,6 +70,7 @@ class Engine:
         full = self.polls.run(now)
         if self._inbox is not None:
             self._inbox.process_pending(now)
+        import_inboxes(self.store, self.settings, now)
         self.store.inbox.tidy(now)
         self.store.forwards.tidy(now)
         signals = read(self.store, self.settings, now)

@@ -15,6 +15,7 @@ from pathlib import Path
 from payops.domain.errors import StoreError
 
 from . import files
+from .application_inbox import ApplicationInbox
 from .audit import Audit
 from .commands import Commands
 from .facts import Facts
@@ -64,6 +65,7 @@ class Store:
         self.findings = Findings(self)
         self.inbox = Inbox(self)
         self.forwards = Forwards(self)
+        self.applications = ApplicationInbox(self)
         self.incidents = Incidents(self)
         self.followups = Followups(self)
         self.rules = Rules(self)

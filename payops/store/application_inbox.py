@@ -1,0 +1,277 @@
+"""What applications' own inboxes say, as far as it was read: a copy of ids and times, never of contents."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from payops.clock import from_epoch, to_epoch
+from payops.domain.events import WebhookEvent
+from payops.domain.imports import ImportedPage
+
+from .events import TypeCount
+from .redaction import redact_text
+from .rows import EVENT_COLUMNS, at, epoch, event_from, truth
+
+if TYPE_CHECKING:
+    from .store import Store
+
+_UNKNOWN_TYPE = "type not told"
+_MISSING = (
+    " FROM provider_events AS event WHERE event.account = :account"
+    " AND event.created_at >= :since AND event.created_at <= :until"
+    " AND event.type IN (SELECT value FROM json_each(:types))"
+    " AND NOT EXISTS (SELECT 1 FROM application_inbox AS own WHERE own.account = event.account"
+    " AND own.endpoint = :endpoint AND own.event_id = event.event_id)"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ImportState:
+    """How the reading of one application's inbox stands.
+
+    `read_at` is when it was last read to its end, `judged_from` from when on its events tell what is missing: since
+    the first one, or since a line that could not be used. `problem` is what is wrong now, or was with its last lines.
+    """
+
+    source: str
+    cursor: str
+    tried_at: datetime
+    read_at: datetime | None
+    judged_from: datetime | None
+    tells_processed: bool | None
+    wrong: int
+    problem: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ApplicationCounts:
+    """`unprocessed` and its age are None where the inbox does not tell what is processed."""
+
+    received: int
+    unprocessed: int | None
+    oldest_unprocessed_at: datetime | None
+    last_received_at: datetime | None
+
+
+class ApplicationInbox:
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def state(self, account: str, endpoint: str) -> ImportState | None:
+        """None before it was first read."""
+        with self._store.read() as db:
+            row = db.execute(
+                "SELECT * FROM application_sources WHERE account = ? AND endpoint = ?", (account, endpoint)
+            ).fetchone()
+        if row is None:
+            return None
+        return ImportState(
+            row["source"],
+            row["cursor"],
+            from_epoch(row["tried_at"]),
+            at(row["read_at"]),
+            at(row["first_received_at"]),
+            truth(row["tells_processed"]),
+            row["wrong"],
+            row["problem"],
+        )
+
+    def apply(self, account: str, endpoint: str, source: str, page: ImportedPage, now: datetime) -> None:
+        """Store one reading. An event that is known keeps its first receipt, and once processed stays so."""
+        seconds = to_epoch(now)
+        first = min((event.received_at for event in page.events), default=None)
+        problem = None if not page.wrong else redact_text("; ".join(page.wrong))[:1000]
+        with self._store.write() as db:
+            known = db.execute(
+                "SELECT * FROM application_sources WHERE account = ? AND endpoint = ?", (account, endpoint)
+            ).fetchone()
+            db.executemany(
+                "INSERT INTO application_inbox (account, endpoint, event_id, type, received_at, processed_at)"
+                " VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (account, endpoint, event_id) DO UPDATE SET"
+                " received_at = MIN(received_at, excluded.received_at),"
+                " type = COALESCE(type, excluded.type),"
+                " processed_at = COALESCE(processed_at, excluded.processed_at)",
+                [
+                    (
+                        account,
+                        endpoint,
+                        event.event_id,
+                        event.type,
+                        to_epoch(event.received_at),
+                        epoch(event.processed_at),
+                    )
+                    for event in page.events
+                ],
+            )
+            judged_from = None if known is None else known["first_received_at"]
+            if judged_from is None and first is not None:
+                judged_from = to_epoch(first)
+            if page.wrong_count:
+                # What stood there cannot be told from what never came.
+                judged_from = seconds
+            wrong = page.wrong_count + (0 if known is None or page.anew else known["wrong"])
+            before = None if known is None else known["problem"]
+            _put_state(
+                db,
+                account,
+                endpoint,
+                source,
+                cursor=page.cursor,
+                tried_at=seconds,
+                read_at=(None if known is None else known["read_at"]) if page.more else seconds,
+                first_received_at=judged_from,
+                tells_processed=int(page.tells_processed),
+                wrong=wrong,
+                problem=problem or (before if wrong else None),
+            )
+
+    def failed(self, account: str, endpoint: str, source: str, problem: str, now: datetime) -> None:
+        """A reading that brought nothing; what was known stays, and grows old."""
+        with self._store.write() as db:
+            changed = db.execute(
+                "UPDATE application_sources SET tried_at = ?, problem = ? WHERE account = ? AND endpoint = ?",
+                (to_epoch(now), redact_text(problem)[:1000], account, endpoint),
+            ).rowcount
+            if not changed:
+                _put_state(
+                    db, account, endpoint, source, cursor="", tried_at=to_epoch(now), read_at=None,
+                    first_received_at=None, tells_processed=None, wrong=0,
+                    problem=redact_text(problem)[:1000],
+                )  # fmt: skip
+
+    def forget(self, account: str, endpoint: str) -> None:
+        """Another source is another inbox."""
+        with self._store.write() as db:
+            for table in ("application_inbox", "application_sources"):
+                db.execute(f"DELETE FROM {table} WHERE account = ? AND endpoint = ?", (account, endpoint))  # noqa: S608
+
+    def waiting_ids(self, account: str, endpoint: str, limit: int) -> list[str]:
+        """Those not said to be processed, the longest waiting first."""
+        with self._store.read() as db:
+            rows = db.execute(
+                "SELECT event_id FROM application_inbox WHERE account = ? AND endpoint = ?"
+                " AND processed_at IS NULL ORDER BY received_at, event_id LIMIT ?",
+                (account, endpoint, limit),
+            ).fetchall()
+        return [row["event_id"] for row in rows]
+
+    def counts(self, account: str, endpoint: str) -> ApplicationCounts:
+        """How the application's inbox stands, by its own word."""
+        state = self.state(account, endpoint)
+        with self._store.read() as db:
+            totals = db.execute(
+                "SELECT COUNT(*) AS n, MAX(received_at) AS last FROM application_inbox"
+                " WHERE account = ? AND endpoint = ?",
+                (account, endpoint),
+            ).fetchone()
+            waiting = db.execute(
+                "SELECT COUNT(*) AS n, MIN(received_at) AS oldest FROM application_inbox"
+                " WHERE account = ? AND endpoint = ? AND processed_at IS NULL",
+                (account, endpoint),
+            ).fetchone()
+        tells = state is not None and state.tells_processed
+        return ApplicationCounts(
+            totals["n"],
+            waiting["n"] if tells else None,
+            at(waiting["oldest"]) if tells else None,
+            at(totals["last"]),
+        )
+
+    def received_since(self, account: str, endpoint: str, since: datetime) -> int:
+        with self._store.read() as db:
+            row = db.execute(
+                "SELECT COUNT(*) AS n FROM application_inbox"
+                " WHERE account = ? AND endpoint = ? AND received_at >= ?",
+                (account, endpoint, to_epoch(since)),
+            ).fetchone()
+        return int(row["n"])
+
+    def waiting_by_type(self, account: str, endpoint: str) -> list[TypeCount]:
+        """What is not processed by type; `oldest_at` is when it was received."""
+        with self._store.read() as db:
+            rows = db.execute(
+                "SELECT COALESCE(type, ?) AS type, COUNT(*) AS n, MIN(received_at) AS oldest"
+                " FROM application_inbox WHERE account = ? AND endpoint = ? AND processed_at IS NULL"
+                " GROUP BY 1 ORDER BY 1",
+                (_UNKNOWN_TYPE, account, endpoint),
+            ).fetchall()
+        return [TypeCount(row["type"], row["n"], from_epoch(row["oldest"])) for row in rows]
+
+    def growth(self, account: str, endpoint: str, since: datetime) -> dict[str, int]:
+        """Type → by how many more wait now than did at `since`; types without a change are absent."""
+        seconds = to_epoch(since)
+        with self._store.read() as db:
+            rows = db.execute(
+                "SELECT COALESCE(type, ?1) AS type, SUM(CASE WHEN processed_at IS NULL THEN 1 ELSE 0 END"
+                " * (received_at > ?4)) - SUM(COALESCE(processed_at > ?4, 0) * (received_at <= ?4)) AS n"
+                # Processed after `since` and received more than a day before it is not looked for.
+                " FROM application_inbox WHERE account = ?2 AND endpoint = ?3 AND received_at > ?4 - 86400"
+                " GROUP BY 1",
+                (_UNKNOWN_TYPE, account, endpoint, seconds),
+            ).fetchall()
+        return {row["type"]: row["n"] for row in rows if row["n"]}
+
+    def missing(
+        self,
+        account: str,
+        endpoint: str,
+        types: Sequence[str],
+        since: datetime,
+        until: datetime,
+        limit: int = 10_000,
+    ) -> list[WebhookEvent]:
+        """Events the provider lists and the application's inbox does not have, oldest first."""
+        with self._store.read() as db:
+            rows = db.execute(
+                f"SELECT {EVENT_COLUMNS}{_MISSING} ORDER BY created_at, event_id LIMIT :limit",
+                {**_asked(account, endpoint, types, since, until), "limit": limit},
+            ).fetchall()
+        return [event_from(row) for row in rows]
+
+    def count_missing(
+        self, account: str, endpoint: str, types: Sequence[str], since: datetime, until: datetime
+    ) -> tuple[int, datetime | None]:
+        """How many of them there are, and when the oldest was created."""
+        with self._store.read() as db:
+            row = db.execute(
+                f"SELECT COUNT(*) AS n, MIN(created_at) AS oldest{_MISSING}",
+                _asked(account, endpoint, types, since, until),
+            ).fetchone()
+        return row["n"], at(row["oldest"])
+
+    def missing_by_type(
+        self, account: str, endpoint: str, types: Sequence[str], since: datetime, until: datetime
+    ) -> list[TypeCount]:
+        with self._store.read() as db:
+            rows = db.execute(
+                "SELECT type, COUNT(*) AS n, MIN(created_at) AS oldest"
+                f"{_MISSING} GROUP BY type ORDER BY type",
+                _asked(account, endpoint, types, since, until),
+            ).fetchall()
+        return [TypeCount(row["type"], row["n"], from_epoch(row["oldest"])) for row in rows]
+
+
+def _asked(
+    account: str, endpoint: str, types: Sequence[str], since: datetime, until: datetime
+) -> dict[str, object]:
+    return {
+        "account": account,
+        "endpoint": endpoint,
+        "types": json.dumps(list(types)),
+        "since": to_epoch(since),
+        "until": to_epoch(until),
+    }
+
+
+def _put_state(db: sqlite3.Connection, account: str, endpoint: str, source: str, **values: object) -> None:
+    names = ("account", "endpoint", "source", *values)
+    marks = ", ".join("?" * len(names))
+    db.execute(
+        f"INSERT OR REPLACE INTO application_sources ({', '.join(names)}) VALUES ({marks})",  # noqa: S608
+        (account, endpoint, source, *values.values()),
+    )
