@@ -13,6 +13,7 @@ from payops.store import Store
 from payops.store.events import TypeCount
 
 from . import webhooks
+from .inboxes import Inbox, inbox_of
 from .webhooks import SPAN
 
 ACCOUNT_LEVEL = (
@@ -24,8 +25,8 @@ ACCOUNT_LEVEL = (
 class TypeBacklog:
     """One event type. None = unknown.
 
-    `undelivered` is of the whole account. `missing` are made for this endpoint and not in our inbox; `unprocessed`
-    and `dead` are in our inbox. `oldest_at`: the creation of what is not here, the receipt of what is.
+    `undelivered` is of the whole account. `missing` are made for this endpoint and not in its inbox; `unprocessed`
+    and `dead` are in it: ours, the application's behind a relay, or its own. `oldest_at`: the creation of what is not here, the receipt of what is.
     `growth_per_min` is of `unprocessed`; `drain_s` None where that does not fall. `gives_up_at` (an estimate) is
     the next moment at which the provider stops trying for one of what it has not delivered; `given_up` counts those
     it no longer tries, `resend_until` is until when the oldest one can still be sent again.
@@ -61,7 +62,7 @@ class Backlog:
 
 def read(store: Store, account: AccountSettings, endpoint: EndpointSettings, now: datetime) -> Backlog:
     """The backlog of one configured endpoint; of an application's own only what the provider tells."""
-    facts, ours = store.facts, account.receives(endpoint)
+    facts, inbox = store.facts, inbox_of(store, account, endpoint)
     tries = deadlines.gives_up(account.provider, account.mode)
     trying_since = now - tries.after
     told = facts.undelivered_seen_at(account.name) is not None
@@ -70,15 +71,15 @@ def read(store: Store, account: AccountSettings, endpoint: EndpointSettings, now
     window = webhooks.window(store, account, endpoint, now)
     missing = {
         each.type: each
-        for each in (facts.missing_by_type(account.name, *window) if window is not None else ())
+        for each in (inbox.missing_by_type(*window) if inbox is not None and window is not None else ())
     }
-    late = {} if window is None else _young(store, account.name, window, trying_since)
-    waiting = {each.type: each for each in facts.waiting_by_type(account.name)} if ours else {}
-    dead = {each.type: each for each in facts.waiting_by_type(account.name, dead=True)} if ours else {}
-    growth = facts.backlog_growth(account.name, now - SPAN) if ours else {}
+    late = {} if inbox is None or window is None else _young(inbox, window, trying_since)
+    waiting = None if inbox is None else _by_name(inbox.waiting_by_type())
+    dead = None if inbox is None else _by_name(inbox.dead_by_type())
+    growth = None if inbox is None else inbox.growth(now - SPAN)
     again = deadlines.resends(account.provider)
     found = []
-    for name in sorted({*undelivered, *missing, *waiting, *dead}):
+    for name in sorted({*undelivered, *missing, *(waiting or ()), *(dead or ())}):
         # At the provider and missing here are two views of the same events: the greater of the two is given up.
         views = [
             (whole[name], part.get(name))
@@ -87,55 +88,81 @@ def read(store: Store, account: AccountSettings, endpoint: EndpointSettings, now
         ]
         next_up = [part.oldest_at for _, part in views if part is not None]
         oldest = [whole.oldest_at for whole, _ in views]
-        waits = waiting[name].count if name in waiting else 0
-        grows = growth_per_min(growth.get(name, 0), SPAN) if ours else None
+        waits = _of(waiting, name)
+        grows = None if growth is None else growth_per_min(growth.get(name, 0), SPAN)
         found.append(
             TypeBacklog(
                 type=name,
                 undelivered=(undelivered[name].count if name in undelivered else 0) if told else None,
                 missing=(missing[name].count if name in missing else 0) if window is not None else None,
-                unprocessed=waits if ours else None,
-                dead=(dead[name].count if name in dead else 0) if ours else None,
-                oldest_at=min((*oldest, *(each[name].oldest_at for each in (waiting, dead) if name in each))),
+                unprocessed=waits,
+                dead=_of(dead, name),
+                oldest_at=min(
+                    (*oldest, *(each[name].oldest_at for each in (waiting, dead) if each and name in each))
+                ),
                 growth_per_min=grows,
-                drain_s=drain_s(waits, grows) if ours else None,
+                drain_s=None if waits is None else drain_s(waits, grows),
                 gives_up_at=tries.ends_at(min(next_up)) if next_up else None,
                 given_up=max((whole.count - (part.count if part else 0) for whole, part in views), default=0),
                 resend_until=again.ends_at(min(oldest)) if again is not None and oldest else None,
             )
         )
-    gone = growth_per_min(sum(growth.values()), SPAN) if ours else None
+    gone = None if growth is None else growth_per_min(sum(growth.values()), SPAN)
     return Backlog(
         account=account.name,
         endpoint=endpoint.name,
-        ours=ours,
+        ours=account.receives(endpoint),
         types=tuple(found),
-        total=_total(found, told=told, listed=window is not None, ours=ours, growth=gone),
+        total=_total(
+            found,
+            told=told,
+            listed=window is not None,
+            waits=waiting is not None,
+            gives_up=dead is not None,
+            growth=gone,
+        ),
         undelivered_means=ACCOUNT_LEVEL,
         estimates=tuple(each.source for each in (tries, again) if each is not None),
     )
 
 
-def _young(store: Store, account: str, window: webhooks.Window, since: datetime) -> dict[str, TypeCount]:
+def _by_name(counts: list[TypeCount] | None) -> dict[str, TypeCount] | None:
+    return None if counts is None else {each.type: each for each in counts}
+
+
+def _of(counts: dict[str, TypeCount] | None, name: str) -> int | None:
+    """How many of one type; None where the inbox does not tell."""
+    if counts is None:
+        return None
+    return counts[name].count if name in counts else 0
+
+
+def _young(inbox: Inbox, window: webhooks.Window, since: datetime) -> dict[str, TypeCount]:
     """What is missing and the provider still tries to deliver."""
     types, start, end = window
     after = max(start, since + timedelta(seconds=1))
-    return {each.type: each for each in store.facts.missing_by_type(account, types, after, end)}
+    return {each.type: each for each in inbox.missing_by_type(types, after, end)}
 
 
 def _total(
-    types: list[TypeBacklog], *, told: bool, listed: bool, ours: bool, growth: float | None
+    types: list[TypeBacklog],
+    *,
+    told: bool,
+    listed: bool,
+    waits: bool,
+    gives_up: bool,
+    growth: float | None,
 ) -> TypeBacklog:
-    waits = _sum(each.unprocessed for each in types)
+    unprocessed = _sum(each.unprocessed for each in types)
     return TypeBacklog(
         type="",
         undelivered=_sum(each.undelivered for each in types) if told else None,
         missing=_sum(each.missing for each in types) if listed else None,
-        unprocessed=waits if ours else None,
-        dead=_sum(each.dead for each in types) if ours else None,
+        unprocessed=unprocessed if waits else None,
+        dead=_sum(each.dead for each in types) if gives_up else None,
         oldest_at=_first(each.oldest_at for each in types),
         growth_per_min=growth,
-        drain_s=drain_s(waits, growth) if ours else None,
+        drain_s=drain_s(unprocessed, growth) if waits else None,
         gives_up_at=_first(each.gives_up_at for each in types),
         given_up=sum(each.given_up for each in types),
         resend_until=_first(each.resend_until for each in types),

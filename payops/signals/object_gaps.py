@@ -22,6 +22,7 @@ from payops.domain.payments import Provider
 from payops.store import Store
 
 from . import webhooks
+from .inboxes import Own, inbox_of
 
 GRACE = timedelta(hours=1)
 """An object younger than this may still get its event."""
@@ -35,6 +36,8 @@ NOT_SENT = "such events reach this endpoint, and of this one none did"
 NOT_SETTLED = "payments of its kind had their event long before this age; it may also not have settled yet"
 _OURS_ONLY = "what the application behind this endpoint received is not known here"
 _NOTHING_YET = "no event was received here yet: what is missing cannot be told"
+_UNREAD_INBOX = "the application's inbox was not read yet, or has no event that can be used"
+_IDS_ONLY = "the application's inbox tells events by id, not what they speak of"
 _UNREAD = "the provider's list of events was not read to its end yet"
 
 _STRIPE_CHARGE = ("charge.succeeded", "charge.failed", "charge.pending")
@@ -80,22 +83,28 @@ class _Object:
 
 
 def read(store: Store, account: AccountSettings, endpoint: EndpointSettings, now: datetime) -> Gaps:
-    """Judged from the first verified event on; of an application's own endpoint nothing is claimed."""
-    since = store.inbox.first_verified_at(account.name)
-    if not account.receives(endpoint) or since is None:
-        why = _NOTHING_YET if account.receives(endpoint) else _OURS_ONLY
+    """Judged from its first event on; of an application whose inbox is not known here nothing is claimed."""
+    inbox = inbox_of(store, account, endpoint)
+    since = None if inbox is None else inbox.judged_from()
+    if inbox is None or since is None:
+        why = _OURS_ONLY if inbox is None else _NOTHING_YET if inbox.words == Own.words else _UNREAD_INBOX
         return Gaps(account.name, endpoint.name, None, None, why, None, why)
     listed = EVENT_LIST[account.provider]
     if listed is None:
-        found = _unlisted(store, account, since, now - GRACE)
         why = CANNOT[account.provider].get("list_events", "")
+        if not account.receives(endpoint):
+            return Gaps(account.name, endpoint.name, since, None, why, None, _IDS_ONLY)
+        found = _unlisted(store, account, since, now - GRACE)
         return Gaps(account.name, endpoint.name, since, None, why, found, "")
     window = webhooks.window(store, account, endpoint, now)
     feed = store.facts.feed(account.name, listed)
     if window is None or feed is None or feed.more:
         return Gaps(account.name, endpoint.name, since, None, _UNREAD, None, _UNREAD)
     types, start, until = window
-    events = _of_events(account, store.facts.missing_events(account.name, types, start, until, limit=MOST))
+    where = f"listed by the provider and not in {inbox.words}"
+    events = _of_events(account, inbox.missing(types, start, until, limit=MOST), where)
+    if not account.receives(endpoint):
+        return Gaps(account.name, endpoint.name, since, events, "", None, _IDS_ONLY)
     if webhooks.at_provider(store, account, endpoint) is None:
         why = "the provider knows no endpoint with this URL: no event need come"
         return Gaps(account.name, endpoint.name, since, events, "", None, why)
@@ -103,7 +112,7 @@ def read(store: Store, account: AccountSettings, endpoint: EndpointSettings, now
     return Gaps(account.name, endpoint.name, since, events, "", objects, "")
 
 
-def _of_events(account: AccountSettings, missing: Sequence[WebhookEvent]) -> tuple[Gap, ...]:
+def _of_events(account: AccountSettings, missing: Sequence[WebhookEvent], why: str) -> tuple[Gap, ...]:
     by_type: dict[str, list[WebhookEvent]] = defaultdict(list)
     for event in missing:
         by_type[event.type].append(event)
@@ -125,7 +134,7 @@ def _of_events(account: AccountSettings, missing: Sequence[WebhookEvent]) -> tup
                 ends.gives_up_at,
                 ends.resend_until,
                 True,
-                "listed by the provider and not in our inbox",
+                why,
             )
         )
     return tuple(found)

@@ -16,11 +16,9 @@ from payops.domain.payments import Provider
 from payops.store import Store
 
 from . import silence
+from .inboxes import GRACE, Inbox, inbox_of
 from .rows import endpoint_labels
 from .schema import SignalRow
-
-GRACE = timedelta(seconds=120)
-"""A provider needs a moment to deliver; an event younger than this is not missing."""
 
 SPAN = timedelta(minutes=15)
 """The growth of a backlog is judged over this long."""
@@ -58,27 +56,26 @@ def unsubscribed(provider: Provider, endpoint: Endpoint | None) -> tuple[str, ..
 def window(
     store: Store, account: AccountSettings, endpoint: EndpointSettings, now: datetime
 ) -> Window | None:
-    """What should have reached our inbox; None where that cannot be known.
+    """What should have reached the endpoint's inbox; None where that cannot be known.
 
-    Judged from the first verified event on, up to what the provider's list is known to be complete for.
+    Judged from its first event on, up to what the provider's list is known to be complete for.
     """
-    if not account.receives(endpoint):
-        return None
-    since = store.inbox.first_verified_at(account.name)
+    inbox = inbox_of(store, account, endpoint)
+    since, known_until = (None, None) if inbox is None else (inbox.judged_from(), inbox.known_until(now))
     listed = EVENT_LIST[account.provider]
     feed = None if listed is None else store.facts.feed(account.name, listed)
-    if since is None or feed is None or feed.data_as_of is None:
+    if since is None or known_until is None or feed is None or feed.data_as_of is None:
         return None
-    until = min(now - GRACE, feed.data_as_of)
+    until = min(known_until, feed.data_as_of)
     return subscribed(account.provider, at_provider(store, account, endpoint)), since, until
 
 
 def missing(
     store: Store, account: AccountSettings, endpoint: EndpointSettings, now: datetime
 ) -> Missing | None:
-    """Events generated for our endpoint and not in our inbox; None where that cannot be known."""
-    known = window(store, account, endpoint, now)
-    return None if known is None else Missing(*store.facts.count_missing(account.name, *known))
+    """Events generated for the endpoint and not in its inbox; None where that cannot be known."""
+    inbox, known = inbox_of(store, account, endpoint), window(store, account, endpoint, now)
+    return None if inbox is None or known is None else Missing(*inbox.count_missing(*known))
 
 
 def endpoint_row(
@@ -128,7 +125,7 @@ def _told_at(values: dict[str, Value | None], now: datetime) -> datetime | None:
 def webhook_row(
     store: Store, account: AccountSettings, endpoint: EndpointSettings, now: datetime
 ) -> SignalRow:
-    """The `webhooks` signal of one configured endpoint."""
+    """The `webhooks` signal of one configured endpoint: nothing of one whose inbox is not known here."""
     gap = missing(store, account, endpoint, now)
     told = store.facts.undelivered_seen_at(account.name) is not None
     values: dict[str, Value | None] = {
@@ -140,32 +137,42 @@ def webhook_row(
         if gap.oldest_at
         else 0,
     }
-    if account.receives(endpoint):
-        counts = store.inbox.counts(account.name, now)
-        oldest = counts.oldest_unprocessed_at
-        # An empty backlog needs no forecast, and most ticks find it empty.
-        growth = 0.0
-        if counts.unprocessed:
-            growth = growth_per_min(sum(store.facts.backlog_growth(account.name, now - SPAN).values()), SPAN)
+    inbox = inbox_of(store, account, endpoint)
+    if inbox is not None:
+        undone = inbox.undone(now)
+        oldest, waits = undone.oldest_at, undone.unprocessed
+        growth = _growth(inbox, waits, now)
         quiet = quiet_since(store, account, endpoint, now)
         values |= {
-            "unprocessed": counts.unprocessed,
-            "dead": counts.dead,
-            "oldest_unprocessed_s": int((now - oldest).total_seconds()) if oldest else 0,
-            "received_15m": store.inbox.received_since(account.name, now - SPAN),
+            "unprocessed": waits,
+            "dead": undone.dead,
+            "oldest_unprocessed_s": None
+            if waits is None
+            else int((now - oldest).total_seconds())
+            if oldest
+            else 0,
+            "received_15m": inbox.received_since(now - SPAN),
             "growth_per_min": growth,
-            "drain_s": drain_s(counts.unprocessed, growth),
+            "drain_s": None if waits is None else drain_s(waits, growth),
             "give_up_s": _give_up_s(store, account, endpoint, gap, now),
             "quiet_s": None if quiet.quiet is None else int(quiet.quiet.total_seconds()),
             "activity": quiet.activity,
             "silent": quiet.silent,
         }
     else:
-        values |= dict.fromkeys(_OURS)
+        values |= dict.fromkeys(_TOLD)
     return SignalRow(endpoint_labels(account, endpoint), values, now)
 
 
-_OURS = (
+def _growth(inbox: Inbox, waits: int | None, now: datetime) -> float | None:
+    """An empty backlog needs no forecast, and most ticks find it empty."""
+    if not waits:
+        return None if waits is None else 0.0
+    growth = inbox.growth(now - SPAN)
+    return None if growth is None else growth_per_min(sum(growth.values()), SPAN)
+
+
+_TOLD = (
     "unprocessed",
     "dead",
     "oldest_unprocessed_s",
@@ -182,9 +189,10 @@ _OURS = (
 def quiet_since(
     store: Store, account: AccountSettings, endpoint: EndpointSettings, now: datetime
 ) -> silence.Silence:
-    """Whether nothing reaches an endpoint of ours though the provider shows activity."""
-    arrivals = store.facts.arrivals(account.name, silence.SAMPLE)
-    if not arrivals:
+    """Whether nothing reaches an endpoint with an inbox though the provider shows activity."""
+    inbox = inbox_of(store, account, endpoint)
+    arrivals = [] if inbox is None else inbox.arrivals(silence.SAMPLE)
+    if inbox is None or not arrivals:
         return silence.judge(arrivals, None, now)
     last = arrivals[0]
     if EVENT_LIST[account.provider] is None:
@@ -195,7 +203,7 @@ def quiet_since(
     if known is None:
         return silence.judge(arrivals, None, now)
     types, since, until = known
-    count, _ = store.facts.count_missing(account.name, types, max(since, last), until)
+    count, _ = inbox.count_missing(types, max(since, last), until)
     return silence.judge(arrivals, count, now)
 
 
@@ -208,12 +216,12 @@ def _give_up_s(
     tries = deadlines.gives_up(account.provider, account.mode)
     oldest = gap.oldest_at
     if tries.ends_at(oldest) <= now:
-        known = window(store, account, endpoint, now)
-        if known is None:
+        inbox, known = inbox_of(store, account, endpoint), window(store, account, endpoint, now)
+        if inbox is None or known is None:
             return None
         types, since, until = known
         after = max(since, now - tries.after + timedelta(seconds=1))
-        _, younger = store.facts.count_missing(account.name, types, after, until)
+        _, younger = inbox.count_missing(types, after, until)
         if younger is None:
             return None
         oldest = younger

@@ -191,6 +191,16 @@ class ApplicationInbox:
             ).fetchone()
         return int(row["n"])
 
+    def arrivals(self, account: str, endpoint: str, limit: int) -> list[datetime]:
+        """When the last few events were received, newest first."""
+        with self._store.read() as db:
+            rows = db.execute(
+                "SELECT received_at FROM application_inbox WHERE account = ? AND endpoint = ?"
+                " ORDER BY received_at DESC LIMIT ?",
+                (account, endpoint, limit),
+            ).fetchall()
+        return [from_epoch(row["received_at"]) for row in rows]
+
     def waiting_by_type(self, account: str, endpoint: str) -> list[TypeCount]:
         """What is not processed by type; `oldest_at` is when it was received."""
         with self._store.read() as db:
