@@ -55,19 +55,22 @@ def run(
     """Preview, ask, do; the exit code."""
     from payops.engine.commands import authorize
     from payops.engine.outside import real_world
-    from payops.engine.replay import BATCH, RESENT_TOGETHER, ReplayPlan, application, plan
+    from payops.engine.replay import BATCH, RESENT_TOGETHER, application, plan, plan_to_application
     from payops.engine.webhooks import plan_document
     from payops.engine.wiring import open_verifiers
 
+    verifiers = open_verifiers(settings, real_world(settings), store)
+    relayed = None
     if endpoint is None:
-        planned = plan(store, open_verifiers(settings, real_world(settings), store), rows)
+        planned = plan(store, verifiers, rows)
     else:
         accounts = sorted({row.account for row in rows})
         if len(accounts) > 1:
             raise UsageError("replay: --to needs events of one account: say --account")
         for account in accounts:
-            application(settings, account, endpoint, rows)
-        planned = ReplayPlan.of(rows)
+            _, chosen = application(settings, account, endpoint, rows)
+            relayed = chosen.name if chosen.topology == "relay" else None
+        planned = plan_to_application(store, verifiers, rows)
     document = {"to": endpoint, **plan_document(planned)}
     if asked.dry_run:
         _show(document, planned.money, asked, preview=True)
@@ -79,14 +82,22 @@ def run(
         done = _Done(message="nothing to replay")
     else:
         _confirm(document, planned.money, asked)
-        done = _do(store, planned.rows, endpoint, asked, BATCH if endpoint is None else RESENT_TOGETHER)
+        together = BATCH if endpoint is None else RESENT_TOGETHER
+        done = _do(store, planned.rows, endpoint, relayed, asked, together)
     _tell(document, done, asked)
     if done.cancelled:
         return 130
     return 1 if done.failed or done.left else 0
 
 
-def _do(store: Store, rows: Sequence[InboxRow], endpoint: str | None, asked: Asked, together: int) -> _Done:
+def _do(
+    store: Store,
+    rows: Sequence[InboxRow],
+    endpoint: str | None,
+    relayed: str | None,
+    asked: Asked,
+    together: int,
+) -> _Done:
     from payops.engine.replay import batches, fields, resend_fields
 
     done = _Done(left=len(rows))
@@ -104,7 +115,7 @@ def _do(store: Store, rows: Sequence[InboxRow], endpoint: str | None, asked: Ask
             if not result.ok:
                 done.message = result.message
                 break
-            failed = 0 if endpoint is not None else _failed(store, part)
+            failed = _failed(store, part, endpoint, relayed)
             done.failed += failed
             done.replayed += len(part) - failed
             done.left -= len(part)
@@ -117,7 +128,13 @@ def _do(store: Store, rows: Sequence[InboxRow], endpoint: str | None, asked: Ask
     return done
 
 
-def _failed(store: Store, part: Sequence[InboxRow]) -> int:
+def _failed(store: Store, part: Sequence[InboxRow], endpoint: str | None, relayed: str | None) -> int:
+    """How many were not processed: by us, or by the application behind the relay; what another takes is not seen."""
+    if relayed is not None:
+        rows = [store.forwards.get(row.account, relayed, row.event.event_id) for row in part]
+        return sum(row is None or row.state != "delivered" for row in rows)
+    if endpoint is not None:
+        return 0
     return sum(row.state != "processed" for row in store.inbox.rows([row.id for row in part]))
 
 
@@ -174,7 +191,9 @@ def _show(document: dict[str, Any], money: Any, asked: Asked, *, preview: bool) 
         return
     say = out.line if preview else out.say
     span = f", created {document['oldest_at']} to {document['newest_at']}" if document["events"] else ""
-    where = f" to {document['to']} by the provider" if document["to"] else " from the inbox"
+    where = (
+        f" to {document['to']}, fetched from or sent by the provider" if document["to"] else " from the inbox"
+    )
     say(f"{document['events']:,} events would be replayed{where}{span}; paid purchases: {amounts(money)}")
     skipped = document["skipped"]
     for each in skipped[:_SKIPPED_SHOWN]:

@@ -40,6 +40,11 @@ _FILTERS = (
     click.option("--until", metavar="TIME", help="First received then or earlier."),
     click.option("--object", "object_id", metavar="ID", help="Only events about this object."),
     click.option(
+        "--forwarding",
+        metavar="STATE",
+        help="Only events that are so at an application behind a relay: waiting, delivered or dead.",
+    ),
+    click.option(
         "--text", metavar="TEXT", help="Only with this in the redacted body (of the newest 20,000 events)."
     ),
 )
@@ -106,20 +111,27 @@ def show(event_id: str, account: str | None, config_path: str | None, as_json: b
 
     settings, store = settings_and_store(config_path)
     with closing(store):
-        document = whole_row_document(_one(settings, store, event_id, account))
+        document = whole_row_document(store, _one(settings, store, event_id, account))
     if as_json:
         out.document(document)
         return
-    body = document.pop("body")
+    body, forwards = document.pop("body"), document.pop("forwarding")
     for name, value in document.items():
         out.line(f"{name}: {'unknown' if value is None else value}")
+    for each in forwards:
+        out.line(f"forwarding to {each['endpoint']}: {_forwarded(each)}")
     out.block("body: not kept" if body is None else f"body: {json.dumps(body, indent=2, ensure_ascii=False)}")
 
 
 @webhooks.command()
 @click.argument("event_ids", nargs=-1, metavar="[EVENT_ID]...")
 @filters
-@click.option("--to", "endpoint", metavar="ENDPOINT", help="An application's endpoint: its provider resends.")
+@click.option(
+    "--to",
+    "endpoint",
+    metavar="ENDPOINT",
+    help="An application's endpoint: its provider resends; behind a relay the event is fetched and forwarded.",
+)
 @click.option("--reason", default="", help="Why; kept in the audit.")
 @click.option("--dry-run", is_flag=True, help="Say what would be replayed; nothing is changed.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
@@ -140,7 +152,7 @@ def replay(
     as_json: bool,
     **chosen: str | None,
 ) -> None:
-    """Process events of our inbox once more, oldest first: by id, or all that the options choose.
+    """Process events once more, oldest first: by id, or all that the options choose; here, or --to an application.
 
     One goes first as a canary. Ctrl+C stops after the batch in hand. Exit 1 when an event failed.
     """
@@ -148,7 +160,7 @@ def replay(
 
     settings, store = settings_and_store(config_path)
     with closing(store):
-        rows = _chosen(settings, store, event_ids, chosen)
+        rows = _chosen(settings, store, event_ids, chosen, listed=endpoint is not None)
         asked = Asked(config_path, operator_name(operator), reason.strip(), dry_run, yes, as_json)
         ctx.exit(run(settings, store, rows, endpoint, asked))
 
@@ -158,7 +170,7 @@ def replay(
 @config_option
 @json_option
 def gaps(account: str | None, config_path: str | None, as_json: bool) -> None:
-    """Events the provider lists and our inbox never saw, for each configured endpoint."""
+    """What should have reached each configured endpoint and did not: events listed, and objects without an event."""
     from payops.engine.webhooks import gaps as gaps_of
 
     settings, store = settings_and_store(config_path)
@@ -173,15 +185,28 @@ def gaps(account: str | None, config_path: str | None, as_json: bool) -> None:
         out.say("No endpoint is configured.")
         return
     out.table(
-        ("account", "endpoint", "missing", "first", "last", "money"),
+        (
+            "account",
+            "endpoint",
+            "topology",
+            "missing",
+            "first",
+            "last",
+            "money",
+            "provider gives up",
+            "resend until",
+        ),
         [
             (
                 gap["account"],
                 gap["endpoint"],
+                gap["topology"],
                 _known(gap["missing"]),
                 gap["first_at"] or "",
                 gap["last_at"] or "",
                 _money(gap["money"]),
+                gap["gives_up_at"] or "",
+                gap["resend_until"] or "",
             )
             for gap in found
         ],
@@ -189,8 +214,20 @@ def gaps(account: str | None, config_path: str | None, as_json: bool) -> None:
     for gap in found:
         for event_id in gap["ids"] or ():
             out.line(f"{gap['account']}  {gap['endpoint']}  {event_id}")
+        for each in gap["objects"] or ():
+            sure = "no event" if each["certain"] else "perhaps no event"
+            out.line(
+                f"{gap['account']}  {gap['endpoint']}  {sure} {each['type']} ({_money(each['money'])}): "
+                f"{', '.join(each['ids'])}"
+            )
+            out.say(f"{gap['account']} {gap['endpoint']}: {each['type']}: {each['why']}")
+        where = f"{gap['account']} {gap['endpoint']}"
         if gap["unknown"]:
-            out.say(f"{gap['account']} {gap['endpoint']}: unknown: {gap['unknown']}")
+            out.say(f"{where}: unknown: {gap['unknown']}")
+        if gap["objects_unknown"] and gap["objects_unknown"] != gap["unknown"]:
+            out.say(f"{where}: objects without an event: unknown: {gap['objects_unknown']}")
+    for source in dict.fromkeys(each for gap in found if gap["missing"] for each in gap["estimates"]):
+        out.say(f"Deadlines are estimates: {source}")
 
 
 @webhooks.command()
@@ -209,7 +246,7 @@ def endpoints(config_path: str | None, as_json: bool) -> None:
         return
     out.table(
         ("account", "endpoint", "topology", "url", "id", "status", "mode", "version", "types missing",
-         "last received", "received", "unprocessed", "dead"),
+         "last received", "received", "24 h success", "unprocessed", "dead", "days failing"),
         [
             (
                 row["account"],
@@ -223,8 +260,10 @@ def endpoints(config_path: str | None, as_json: bool) -> None:
                 "unknown" if row["missing_types"] is None else str(len(row["missing_types"])),
                 _known(row["last_received_at"]),
                 _known(row["received"]),
+                _share(row["success_share"], row["success_of"]),
                 _known(row["unprocessed"]),
                 _known(row["dead"]),
+                _known(row["failing_days"]),
             )
             for row in found
         ],
@@ -232,20 +271,56 @@ def endpoints(config_path: str | None, as_json: bool) -> None:
     for row in found:
         for name in row["missing_types"] or ():
             out.say(f"{row['account']} {row['endpoint'] or row['provider_id']}: not subscribed to {name}")
+        _say_more(row)
+    told = {row["account"]: row for row in found if row["account_undelivered"] is not None}
+    for account, row in told.items():
+        out.say(f"{account}: {row['account_undelivered']:,} {row['account_undelivered_means']}")
     for account, why in sorted({(row["account"], row["unknown"]) for row in found if row["unknown"]}):
         out.say(f"{account}: unknown: {why}")
 
 
+def _say_more(row: dict[str, Any]) -> None:
+    """What has no column: when it may be disabled, how its forwarding or the reading of its inbox stands."""
+    where = f"{row['account']} {row['endpoint'] or row['provider_id']}"
+    if row["disabled_at"]:
+        out.say(
+            f"{where}: fails since {row['failing_days']} days; the provider may disable it at {row['disabled_at']} "
+            f"(estimate: {row['disable_rule']})"
+        )
+    if row["forwarding"]:
+        to = row["forwarding"]
+        waits = f", the longest since {to['oldest_waiting_at']}" if to["waiting"] else ""
+        out.say(
+            f"{where}: forwards to {to['to']}: {to['waiting']:,} wait, {to['failing']:,} of them failed before{waits}; "
+            f"{to['dead']:,} dead letters; last taken {to['last_taken_at'] or 'never'}"
+        )
+    if row["import"]:
+        source = row["import"]
+        out.say(
+            f"{where}: reads {source['source']}, last at {source['read_at'] or 'never'}, judged from "
+            f"{source['judged_from'] or 'unknown'}"
+        )
+        if source["problem"]:
+            out.say(f"{where}: {source['problem']}")
+
+
 def _chosen(
-    settings: Settings, store: Store, event_ids: tuple[str, ...], chosen: dict[str, str | None]
+    settings: Settings,
+    store: Store,
+    event_ids: tuple[str, ...],
+    chosen: dict[str, str | None],
+    *,
+    listed: bool,
 ) -> list[InboxRow]:
+    """`listed`: an event may also be one that only the provider's list has."""
     from payops.engine.replay import MOST
 
     if event_ids:
         others = [name for name, value in chosen.items() if value is not None and name != "account"]
         if others:
             raise UsageError("replay: name events, or choose them by options, not both")
-        rows = [_one(settings, store, event_id, chosen["account"]) for event_id in dict.fromkeys(event_ids)]
+        one = _listed if listed else _one
+        rows = [one(settings, store, event_id, chosen["account"]) for event_id in dict.fromkeys(event_ids)]
     elif any(value is not None for value in chosen.values()):
         rows = store.inbox.oldest_first(_filter(settings, chosen), MOST + 1)
     else:
@@ -265,9 +340,21 @@ def _one(settings: Settings, store: Store, event_id: str, account: str | None) -
     return rows[0]
 
 
+def _listed(settings: Settings, store: Store, event_id: str, account: str | None) -> InboxRow:
+    """The event in the inbox, or as its provider lists it."""
+    from payops.store.inbox import listed_row
+
+    if not store.inbox.named(event_id, settings.account(account).name if account else None):
+        for known in settings.accounts:
+            event = store.facts.event(known.name, event_id) if account in (None, known.name) else None
+            if event is not None:
+                return listed_row(event)
+    return _one(settings, store, event_id, account)
+
+
 def _filter(settings: Settings, chosen: dict[str, str | None]) -> InboxFilter:
     from payops.store.inbox import InboxFilter
-    from payops.store.inbox_search import state_named
+    from payops.store.inbox_search import forward_state_named, state_named
 
     account, state = chosen["account"], chosen["state"]
     return InboxFilter(
@@ -277,6 +364,7 @@ def _filter(settings: Settings, chosen: dict[str, str | None]) -> InboxFilter:
         since=_instant("--since", chosen["since"]),
         until=_instant("--until", chosen["until"]),
         object_id=chosen["object_id"],
+        forwarding=forward_state_named(chosen["forwarding"]) if chosen["forwarding"] else None,
         text=chosen["text"],
     )
 
@@ -323,6 +411,22 @@ def _money(money: list[dict[str, Any]] | None) -> str:
     if money is None:
         return "unknown"
     return ", ".join(_amount(each["amount_minor"], each["currency"]) for each in money)
+
+
+def _share(share: float | None, of: int | None) -> str:
+    if share is None:
+        return "unknown" if of is None else "no event"
+    return f"{share:.1%} of {of:,}"
+
+
+def _forwarded(row: dict[str, Any]) -> str:
+    """`dead after 9 tries, last 503 at …: the application answered 503`."""
+    said = f"{row['state']} after {row['tries']} tries"
+    if row["last_at"]:
+        said += f", last at {row['last_at']} ({row['last_status'] or 'no answer'}, {row['content'] or 'nothing sent'})"
+    if row["due_at"]:
+        said += f", next at {row['due_at']}"
+    return said + (f": {row['last_error']}" if row["last_error"] else "")
 
 
 def _known(value: object) -> str:

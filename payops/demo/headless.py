@@ -247,7 +247,7 @@ class _House:
                 now,
                 read(self.store, self.settings, now),
             )
-            result = carry_out(Hands(self.store, self.settings, self.engine.runner), request)
+            result = carry_out(Hands(self.store, self.settings, self.engine.runner, self.outside), request)
             if not result.ok:
                 raise ActionFailed(f"{action.do} by {action.by}: {result.message}")
 

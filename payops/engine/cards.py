@@ -162,6 +162,9 @@ def _backlog(signals: SignalSet, account: AccountSettings, store: Store, now: da
         row for row in signals.get("webhooks", ()) if row.labels.get("account") == account.name
     ]
     counts = store.inbox.counts(account.name, now)
+    # Behind a relay what is processed is the application's to say; an import is an inbox beside ours.
+    relayed = [row for row in rows if row.labels.get("topology") == "relay"]
+    beside = [row for row in rows if row.labels.get("topology") == "import"]
     missing = [value for row in rows if isinstance(value := row.values.get("missing"), int)]
     undelivered = [value for row in rows if isinstance(value := row.values.get("undelivered"), int)]
     ages = [
@@ -172,11 +175,17 @@ def _backlog(signals: SignalSet, account: AccountSettings, store: Store, now: da
     ]
     return Backlog(
         undelivered=max(undelivered) if undelivered else None,
-        unprocessed=counts.unprocessed,
-        dead=counts.dead,
+        unprocessed=_total(relayed, "unprocessed", counts.unprocessed) + _total(beside, "unprocessed", 0),
+        dead=_total(relayed, "dead", counts.dead),
         missing=sum(missing) if missing else None,
         oldest_s=max(ages) if ages else None,
     )
+
+
+def _total(rows: Sequence[SignalRow], field: str, without: int) -> int:
+    """The sum over the rows that tell it; `without`: where there is none."""
+    told = [value for row in rows if isinstance(value := row.values.get(field), int)]
+    return sum(told) if rows else without
 
 
 def freshness(at: datetime | None) -> str:

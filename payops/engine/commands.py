@@ -17,6 +17,7 @@ from payops.store import Store
 from payops.text import did_you_mean, safe_line
 
 from .board import CommandResult
+from .outside import Outside
 
 log = logging.getLogger(__name__)
 
@@ -40,6 +41,8 @@ class Hands:
     store: Store
     settings: Settings
     runner: Runner
+    outside: Outside | None = None
+    """How what a command opens itself reaches the world; None = as real life does."""
 
 
 Handler = Callable[[Hands, Request], str]

@@ -272,7 +272,7 @@ class EngineHost:
     def _commands(self, signals: SignalSet, now: datetime) -> None:
         if self._lease is None:
             return
-        hands = Hands(self.store, self.settings, self.engine.runner)
+        hands = Hands(self.store, self.settings, self.engine.runner, self._outside)
         for command in self.store.commands.take(now, self._lease.token):
             request = Request(
                 command.action, command.incident_id, command.fields, command.operator or "", now, signals

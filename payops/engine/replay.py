@@ -1,14 +1,15 @@
-"""Replay: from our own inbox once more, or by the provider to an application's endpoint.
+"""Replay: from our own inbox once more, or to an application.
 
 The internal one needs nothing of the provider: an event is put back, and processed like one that just came. Facts
-are idempotent, so what it states twice is stored once. To an application our redacted copy is useless: only the
-provider can send it again.
+are idempotent, so what it states twice is stored once. For an application our redacted copy is useless: its provider
+is asked to send the event to the application's endpoint again, and for one behind a relay it is fetched by its id and
+forwarded.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -17,14 +18,14 @@ import msgspec
 
 from payops.clock import to_epoch
 from payops.config import AccountSettings, EndpointSettings, Settings
-from payops.domain.abilities import CANNOT, can
+from payops.domain.abilities import CANNOT, Ability, can
 from payops.domain.errors import NotPossible, ProviderError, UsageError
 from payops.domain.events import Endpoint, Facts
 from payops.domain.gaps import worth
 from payops.domain.money import Money, totals
 from payops.domain.payments import PROVIDER_NAMES
 from payops.providers import open_provider
-from payops.providers.port import WebhookVerifier
+from payops.providers.port import Provider, WebhookVerifier
 from payops.receiver.processing import process_inbox
 from payops.signals.webhooks import at_provider
 from payops.signals.words import plural
@@ -32,7 +33,8 @@ from payops.store import Store
 from payops.store.inbox import InboxRow
 from payops.text import did_you_mean, safe_line
 
-from .outside import real_world
+from .forwarding import fetch_from, open_forwarder, open_relay
+from .outside import Outside, real_world
 from .wiring import open_verifiers
 
 if TYPE_CHECKING:
@@ -45,6 +47,7 @@ RESENT_TOGETHER = 10
 MOST = 10_000
 """Events one replay takes; beyond that a narrower filter is the better tool."""
 _NAMED = 3
+_OVERTAKEN = "overtaken: a later state of its object is known"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +80,25 @@ class ReplayPlan:
     @property
     def newest_at(self) -> datetime | None:
         return self.rows[-1].event.created_at if self.rows else None
+
+
+def plan_to_application(
+    store: Store, verifiers: Mapping[str, WebhookVerifier], rows: Sequence[InboxRow]
+) -> ReplayPlan:
+    """What an application is to get again. Reads only.
+
+    Left out is what a later state of its object has overtaken: acting on it late could undo what followed.
+    """
+    taken: list[InboxRow] = []
+    skipped: list[Skipped] = []
+    for row in sorted(rows, key=_place):
+        verifier = verifiers.get(row.account)
+        facts = _facts(verifier, row) if verifier is not None and row.body else None
+        if facts is not None and store.inbox.overtaken(row.account, facts):
+            skipped.append(Skipped(row, _OVERTAKEN))
+        else:
+            taken.append(row)
+    return ReplayPlan(tuple(taken), tuple(skipped), _worth(taken))
 
 
 def plan(store: Store, verifiers: Mapping[str, WebhookVerifier], rows: Sequence[InboxRow]) -> ReplayPlan:
@@ -124,7 +146,7 @@ def replay(hands: Hands, request: Request) -> str:
 def application(
     settings: Settings, account: str, name: str, rows: Sequence[InboxRow] = ()
 ) -> tuple[AccountSettings, EndpointSettings]:
-    """The configured endpoint of an application, that its provider can be asked to send to again.
+    """The configured endpoint of an application: one that its provider can be asked to send to again, or a relay's.
 
     Where it cannot, the refusal lists the objects of `rows`: what is to be looked at by hand.
     """
@@ -135,12 +157,14 @@ def application(
             f"no endpoint {safe_line(name)!r} of {owner.name}{did_you_mean(name, known)}; "
             f"known: {', '.join(known) or 'none'}"
         )
-    if owner.receives(known[name]):
+    relay = known[name].topology == "relay"
+    if owner.receives(known[name]) and not relay:
         raise UsageError(f"{name} is payops's own endpoint: replay from the inbox, without --to")
-    if not can(owner.provider, "resend_event"):
+    needed: Ability = "list_events" if relay else "resend_event"
+    if not can(owner.provider, needed):
         objects = ", ".join(dict.fromkeys(row.event.object_id for row in rows if row.event.object_id))
         raise NotPossible(
-            CANNOT[owner.provider]["resend_event"] + (f"; the objects are {objects}" if objects else "")
+            CANNOT[owner.provider][needed] + (f"; the objects are {objects}" if objects else "")
         )
     return owner, known[name]
 
@@ -163,7 +187,7 @@ def _why_not(store: Store, verifiers: Mapping[str, WebhookVerifier], row: InboxR
         return ""
     facts = _facts(verifier, row)
     if facts is not None and store.inbox.overtaken(row.account, facts):
-        return "overtaken: a later state of its object is known"
+        return _OVERTAKEN
     return ""
 
 
@@ -193,7 +217,7 @@ def _process_again(hands: Hands, request: Request) -> str:
     store, now = hands.store, request.now
     _needed(request, "reason")
     ids = _row_ids(_needed(request, "rows"))
-    verifiers = open_verifiers(hands.settings, real_world(hands.settings), store)
+    verifiers = open_verifiers(hands.settings, _outside(hands), store)
     back = store.inbox.put_back(ids)
     process_inbox(store, verifiers, now, _Alone())
     rows = store.inbox.rows(ids)
@@ -211,13 +235,11 @@ def _resend(hands: Hands, request: Request) -> str:
     _needed(request, "reason")
     account, endpoint = application(hands.settings, _needed(request, "account"), _needed(request, "endpoint"))
     event_ids = [part for part in _needed(request, "events").split(",") if part]
+    if endpoint.topology == "relay":
+        return _forward(hands, account, endpoint, event_ids, request.now)
     target = _target(hands.store, account, endpoint)
-    provider = open_provider(account, real_world(hands.settings).secrets)
     sent: list[str] = []
-    try:
-        slot = hands.store.facts.active_slot(account.name)
-        if slot < account.slots:
-            provider.use_slot(slot)
+    with _provider(hands, account, request.now) as provider:
         for event_id in event_ids:
             key = f"payops-replay-{to_epoch(request.now)}-{event_id}"
             try:
@@ -225,20 +247,72 @@ def _resend(hands: Hands, request: Request) -> str:
             except ProviderError as error:
                 raise NotPossible(_not_sent(event_id, endpoint, sent, error)) from error
             sent.append(event_id)
-    finally:
-        hands.store.facts.record_calls(account.name, provider.calls(), request.now)
-        provider.close()
     return (
         f"{PROVIDER_NAMES[account.provider]} was asked to send {plural(len(sent), 'event')} to {endpoint.name} "
         "again; whether the application took them is not seen here"
     )
 
 
-def _target(store: Store, account: AccountSettings, endpoint: EndpointSettings) -> Endpoint:
-    """The application's endpoint as the provider knows it, when a write to it may go out now."""
+def _forward(
+    hands: Hands,
+    account: AccountSettings,
+    endpoint: EndpointSettings,
+    event_ids: Sequence[str],
+    now: datetime,
+) -> str:
+    """Fetch each event and forward it to the application behind a relay, one try each; later ones follow by themselves."""
+    _running(hands.store)
+    forwards, outside = hands.store.forwards, _outside(hands)
+    holder = f"replay {to_epoch(now)} {event_ids[0]}"
+    forwards.owe_again(account.name, endpoint.name, event_ids, holder, now)
+    relay = open_relay(hands.settings, outside, holder, lambda: None)
+    with _provider(hands, account, now) as provider:
+        fetch = fetch_from({account.name: provider})
+        forwarder = open_forwarder(hands.store, hands.settings, outside, fetch, relay)
+        try:
+            for event_id in event_ids:
+                row = forwards.get(account.name, endpoint.name, event_id)
+                if row is not None and row.state == "waiting":
+                    forwarder.forward(row, now)
+        finally:
+            forwarder.close()
+    rows = [forwards.get(account.name, endpoint.name, event_id) for event_id in event_ids]
+    failed = [row for row in rows if row is not None and row.state != "delivered"]
+    said = f"{plural(len(rows) - len(failed), 'event')} fetched and taken by {endpoint.name}"
+    if failed:
+        shown = ", ".join(f"{row.event_id}: {row.last_error}" for row in failed[:_NAMED])
+        said += f"; {len(failed)} not taken: {shown}{'…' if len(failed) > _NAMED else ''}"
+    return said
+
+
+@contextmanager
+def _provider(hands: Hands, account: AccountSettings, now: datetime) -> Iterator[Provider]:
+    """The account's adapter with the credential in use, for one command; its calls are counted."""
+    outside = _outside(hands)
+    provider = open_provider(account, outside.secrets, outside.patience)
+    try:
+        slot = hands.store.facts.active_slot(account.name)
+        if slot < account.slots:
+            provider.use_slot(slot)
+        yield provider
+    finally:
+        hands.store.facts.record_calls(account.name, provider.calls(), now)
+        provider.close()
+
+
+def _outside(hands: Hands) -> Outside:
+    return hands.outside or real_world(hands.settings)
+
+
+def _running(store: Store) -> None:
     stopped = store.switches.stopped()
     if stopped is not None:
         raise NotPossible(f"everything is stopped by {stopped.who}: nothing is sent until `payops resume`")
+
+
+def _target(store: Store, account: AccountSettings, endpoint: EndpointSettings) -> Endpoint:
+    """The application's endpoint as the provider knows it, when a write to it may go out now."""
+    _running(store)
     proof = store.facts.proof(account.name)
     if proof is None or not proof.ok or proof.mode != account.mode:
         raise NotPossible(

@@ -9,13 +9,17 @@ from typing import Any
 
 from payops.clock import iso, iso_or_none
 from payops.config import AccountSettings, EndpointSettings, Settings
+from payops.domain import deadlines
 from payops.domain.abilities import CANNOT
 from payops.domain.event_types import EVENT_TYPES
 from payops.domain.events import Endpoint
-from payops.domain.feeds import EVENT_LIST
+from payops.domain.forwarding import Forwarding
 from payops.domain.gaps import worth
 from payops.domain.money import Money
-from payops.signals.webhooks import GRACE, at_provider, subscribed
+from payops.signals import endpoint_board, object_gaps, webhooks
+from payops.signals.backlog import ACCOUNT_LEVEL
+from payops.signals.inboxes import inbox_of
+from payops.signals.object_gaps import Gap
 from payops.store import Store
 from payops.store.inbox import InboxFound, InboxRow
 
@@ -45,15 +49,31 @@ def row_document(row: InboxRow) -> dict[str, Any]:
     }
 
 
-def whole_row_document(row: InboxRow) -> dict[str, Any]:
+def whole_row_document(store: Store, row: InboxRow) -> dict[str, Any]:
     """One event with all that is kept of it; `body` is redacted, null where it is not kept."""
+    forwards = store.forwards.of_event(row.account, row.event.event_id)
     return {
         **row_document(row),
+        "forwarding": [_forward_document(each) for each in forwards],
         "last_received_at": None if row.verdict == "imported" else iso_or_none(row.last_received_at),
         "processed_at": iso_or_none(row.processed_at),
         "next_try_at": iso_or_none(row.next_try_at),
         "sha256": row.sha256 or None,
         "body": _body(row.body),
+    }
+
+
+def _forward_document(row: Forwarding) -> dict[str, Any]:
+    return {
+        "endpoint": row.endpoint,
+        "state": row.state,
+        "tries": row.tries,
+        "due_at": iso_or_none(row.due_at),
+        "last_at": iso_or_none(row.last_at),
+        "last_status": row.last_status,
+        "last_error": row.last_error,
+        "content": row.content,
+        "taken_at": iso_or_none(row.delivered_at),
     }
 
 
@@ -94,7 +114,7 @@ def money_document(money: Iterable[Money]) -> list[dict[str, Any]]:
 
 
 def gaps(store: Store, settings: Settings, names: Iterable[str], now: datetime) -> list[dict[str, Any]]:
-    """For each configured endpoint: what the provider lists and our inbox never saw; null and why where unknown."""
+    """For each configured endpoint: what the provider lists and its inbox never saw, and objects without an event."""
     return [
         _gap(store, account, endpoint, now)
         for name in names
@@ -104,22 +124,25 @@ def gaps(store: Store, settings: Settings, names: Iterable[str], now: datetime) 
 
 
 def _gap(store: Store, account: AccountSettings, endpoint: EndpointSettings, now: datetime) -> dict[str, Any]:
-    about = {"account": account.name, "endpoint": endpoint.name, "url": endpoint.url}
-    unknown = dict.fromkeys(("missing", "ids", "money", "first_at", "last_at", "judged_from", "judged_until"))
-    if not account.receives(endpoint):
-        why = "what the application behind this endpoint received is not known here"
-        return {**about, **unknown, "unknown": why}
-    listed = EVENT_LIST[account.provider]
-    if listed is None:
-        return {**about, **unknown, "unknown": CANNOT[account.provider]["list_events"]}
-    since = store.inbox.first_verified_at(account.name)
-    feed = store.facts.feed(account.name, listed)
-    if since is None or feed is None or feed.data_as_of is None:
-        what = "no event was received here yet" if since is None else "the provider's list was not read yet"
-        return {**about, **unknown, "unknown": what}
-    until = min(now - GRACE, feed.data_as_of)
-    types = subscribed(account.provider, at_provider(store, account, endpoint))
-    events = store.facts.missing_events(account.name, types, since, until, limit=MOST_MISSING)
+    """`missing` and what follows it: null where it cannot be told, and `unknown` says why."""
+    found = object_gaps.read(store, account, endpoint, now)
+    inbox, window = inbox_of(store, account, endpoint), webhooks.window(store, account, endpoint, now)
+    about: dict[str, Any] = {
+        "account": account.name,
+        "endpoint": endpoint.name,
+        "topology": endpoint.topology,
+        "url": endpoint.url,
+        **dict.fromkeys(_OF_EVENTS),
+        "by_type": None if found.events is None else [_of_type(gap) for gap in found.events],
+        "unknown": found.events_unknown or None,
+        "objects": None if found.objects is None else [_of_type(gap) for gap in found.objects],
+        "objects_unknown": found.objects_unknown or None,
+        "estimates": _estimates(account),
+    }
+    if inbox is None or window is None or found.events is None:
+        return about
+    types, since, until = window
+    events = inbox.missing(types, since, until, MOST_MISSING)
     return {
         **about,
         "missing": len(events),
@@ -129,58 +152,169 @@ def _gap(store: Store, account: AccountSettings, endpoint: EndpointSettings, now
         "last_at": iso(events[-1].created_at) if events else None,
         "judged_from": iso(since),
         "judged_until": iso(until),
-        "unknown": None,
+        "gives_up_at": _first(gap.gives_up_at for gap in found.events),
+        "resend_until": _first(gap.resend_until for gap in found.events),
     }
+
+
+_OF_EVENTS = (
+    "missing",
+    "ids",
+    "money",
+    "first_at",
+    "last_at",
+    "judged_from",
+    "judged_until",
+    "gives_up_at",
+    "resend_until",
+)
+
+
+def _of_type(gap: Gap) -> dict[str, Any]:
+    return {
+        "type": gap.type,
+        "ids": list(gap.ids),
+        "money": money_document(gap.money),
+        "first_at": iso(gap.first_at),
+        "last_at": iso(gap.last_at),
+        "gives_up_at": iso_or_none(gap.gives_up_at),
+        "resend_until": iso_or_none(gap.resend_until),
+        "certain": gap.certain,
+        "why": gap.why,
+    }
+
+
+def _first(times: Iterable[datetime | None]) -> str | None:
+    return iso_or_none(min((at for at in times if at is not None), default=None))
+
+
+def _estimates(account: AccountSettings) -> list[str]:
+    """Where the deadlines come from: no provider tells them per event."""
+    told = (deadlines.gives_up(account.provider, account.mode), deadlines.resends(account.provider))
+    return [each.source for each in told if each is not None]
 
 
 def endpoints(store: Store, settings: Settings, now: datetime) -> list[dict[str, Any]]:
     """Every configured endpoint, then those only the provider knows of."""
     rows: list[dict[str, Any]] = []
     for account in settings.accounts:
-        configured = {endpoint.url: endpoint for endpoint in account.endpoints}
+        configured = {endpoint.url for endpoint in account.endpoints}
+        rows += [_configured(store, account, endpoint, now) for endpoint in account.endpoints]
         rows += [
-            _endpoint(store, account, endpoint, at_provider(store, account, endpoint), now)
-            for endpoint in account.endpoints
-        ]
-        rows += [
-            _endpoint(store, account, None, known, now)
+            _only_there(store, account, known)
             for known in store.facts.endpoints(account.name)
             if known.url not in configured
         ]
     return rows
 
 
-def _endpoint(
-    store: Store,
-    account: AccountSettings,
-    configured: EndpointSettings | None,
-    known: Endpoint | None,
-    now: datetime,
+def _configured(
+    store: Store, account: AccountSettings, endpoint: EndpointSettings, now: datetime
 ) -> dict[str, Any]:
-    ours = configured is not None and account.receives(configured)
-    seen_at = store.facts.endpoints_seen_at(account.name)
-    counts = store.inbox.counts(account.name, now) if ours else None
-    live = account.mode == "live"
-    url = known.url if configured is None and known is not None else configured.url if configured else ""
+    known = webhooks.at_provider(store, account, endpoint)
+    card = endpoint_board.card(store, account, endpoint, now)
+    inbox = inbox_of(store, account, endpoint)
+    return {
+        **_as_listed(store, account, known),
+        "endpoint": endpoint.name,
+        "url": endpoint.url,
+        "topology": endpoint.topology,
+        "ours": card.ours,
+        "status": known.status if known else "not at the provider" if card.seen_at else None,
+        "last_received_at": iso_or_none(card.last_received_at),
+        "received": None if inbox is None else _received(store, account, endpoint, now),
+        "unprocessed": card.unprocessed,
+        "dead": card.dead,
+        "success_share": card.share,
+        "success_of": card.share_of,
+        "account_undelivered": card.undelivered,
+        "account_undelivered_means": ACCOUNT_LEVEL,
+        "failing_days": card.failing_days,
+        "disabled_at": iso_or_none(card.disabled_at),
+        "disable_rule": card.disable_rule,
+        "forwarding": _forwarding(store, account, endpoint),
+        "import": _import(store, account, endpoint),
+    }
+
+
+def _only_there(store: Store, account: AccountSettings, known: Endpoint) -> dict[str, Any]:
+    """An endpoint that is not in the configuration: nothing is known but what the provider says."""
+    return {
+        **_as_listed(store, account, known),
+        "endpoint": None,
+        "url": known.url,
+        "topology": None,
+        "ours": False,
+        "status": known.status,
+        **dict.fromkeys(_OF_INBOXES),
+        "account_undelivered_means": ACCOUNT_LEVEL,
+    }
+
+
+_OF_INBOXES = (
+    "last_received_at",
+    "received",
+    "unprocessed",
+    "dead",
+    "success_share",
+    "success_of",
+    "account_undelivered",
+    "failing_days",
+    "disabled_at",
+    "disable_rule",
+    "forwarding",
+    "import",
+)
+
+
+def _as_listed(store: Store, account: AccountSettings, known: Endpoint | None) -> dict[str, Any]:
+    """What the provider says of an endpoint, and when it said so."""
     return {
         "account": account.name,
-        "endpoint": configured.name if configured else None,
-        "url": url,
-        "topology": configured.topology if configured else None,
-        "ours": ours,
         "provider_id": known.endpoint_id if known else None,
-        "status": known.status if known else "not at the provider" if seen_at else None,
         "mode": _mode(known),
         "api_version": known.api_version if known else None,
+        "subscribed": None if known is None else list(known.event_types) or None,
         "missing_types": None if known is None else _types_missing(account, known),
-        "last_received_at": iso_or_none(store.inbox.last_verified_at(account.name, live=live))
-        if ours
-        else None,
-        "received": counts.received if counts else None,
-        "unprocessed": counts.unprocessed if counts else None,
-        "dead": counts.dead if counts else None,
-        "as_of": iso_or_none(seen_at),
+        "as_of": iso_or_none(store.facts.endpoints_seen_at(account.name)),
         "unknown": CANNOT[account.provider].get("list_endpoints"),
+    }
+
+
+def _received(store: Store, account: AccountSettings, endpoint: EndpointSettings, now: datetime) -> int:
+    if endpoint.topology == "import":
+        return store.applications.counts(account.name, endpoint.name).received
+    return store.inbox.counts(account.name, now).received
+
+
+def _forwarding(store: Store, account: AccountSettings, endpoint: EndpointSettings) -> dict[str, Any] | None:
+    """How what is relayed stands; the address of the application is no secret of ours, but its query may be one."""
+    if endpoint.topology != "relay" or endpoint.forward_to is None:
+        return None
+    counts = store.forwards.counts(account.name, endpoint.name)
+    return {
+        "to": endpoint.forward_to.partition("?")[0],
+        "waiting": counts.waiting,
+        "failing": counts.failing,
+        "dead": counts.dead,
+        "oldest_waiting_at": iso_or_none(counts.oldest_waiting_at),
+        "last_taken_at": iso_or_none(counts.last_delivered_at),
+        "signs_again": endpoint.resign_secret is not None,
+    }
+
+
+def _import(store: Store, account: AccountSettings, endpoint: EndpointSettings) -> dict[str, Any] | None:
+    """How the reading of the application's own inbox stands."""
+    if endpoint.topology != "import":
+        return None
+    state = store.applications.state(account.name, endpoint.name)
+    return {
+        "source": endpoint.source,
+        "read_at": iso_or_none(state.read_at if state else None),
+        "judged_from": iso_or_none(state.judged_from if state else None),
+        "tells_processed": state.tells_processed if state else None,
+        "wrong_lines": state.wrong if state else None,
+        "problem": state.problem if state else None,
     }
 
 

@@ -17,10 +17,10 @@ from payops.domain.policy import parse_policy
 from payops.store import FirstAttempt, Store
 
 from .credentials import application_sentence
+from .inboxes import GRACE
 from .onset import onset
 from .rows import OURS, RECEIVER
 from .success import baseline
-from .webhooks import GRACE
 from .words import be, per_cent, plural
 
 MOST = 5_000

@@ -88,7 +88,8 @@ def read(store: Store, account: AccountSettings, endpoint: EndpointSettings, now
     since = None if inbox is None else inbox.judged_from()
     if inbox is None or since is None:
         why = _OURS_ONLY if inbox is None else _NOTHING_YET if inbox.words == Own.words else _UNREAD_INBOX
-        return Gaps(account.name, endpoint.name, None, None, why, None, why)
+        never = inbox and CANNOT[account.provider].get("list_events")
+        return Gaps(account.name, endpoint.name, None, None, never or why, None, why)
     listed = EVENT_LIST[account.provider]
     if listed is None:
         why = CANNOT[account.provider].get("list_events", "")

@@ -136,16 +136,25 @@ class Forwards:
                 (*_key(row), row.holder),
             )
 
-    def owe_again(self, account: str, endpoint: str, event_ids: Sequence[str], now: datetime) -> None:
-        """Owe these once more from the first try on, whatever became of them; those never owed too."""
+    def owe_again(
+        self, account: str, endpoint: str, event_ids: Sequence[str], holder: str, now: datetime
+    ) -> None:
+        """Owe these once more from the first try on, whatever became of them; those never owed too.
+
+        `holder` makes the first try; `HOLD` later anybody may.
+        """
         seconds = to_epoch(now)
         with self._store.write() as db:
             db.executemany(
-                "INSERT INTO forwards (account, endpoint, event_id, state, owed_at, due_at)"
-                " VALUES (?1, ?2, ?3, 'waiting', ?4, ?4) ON CONFLICT (account, endpoint, event_id) DO UPDATE SET"
+                "INSERT INTO forwards (account, endpoint, event_id, state, owed_at, due_at, holder, held_until)"
+                " VALUES (?1, ?2, ?3, 'waiting', ?4, ?4, ?5, ?6)"
+                " ON CONFLICT (account, endpoint, event_id) DO UPDATE SET"
                 " state = 'waiting', tries = 0, due_at = excluded.due_at, owed_at = excluded.owed_at,"
-                " delivered_at = NULL",
-                [(account, endpoint, event_id, seconds) for event_id in event_ids],
+                " holder = excluded.holder, held_until = excluded.held_until, delivered_at = NULL",
+                [
+                    (account, endpoint, event_id, seconds, holder, to_epoch(now + HOLD))
+                    for event_id in event_ids
+                ],
             )
 
     def get(self, account: str, endpoint: str, event_id: str) -> Forwarding | None:

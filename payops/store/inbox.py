@@ -15,7 +15,7 @@ from payops.domain.events import Delivery, Facts, InboxState, WebhookEvent
 from .events import insert_events, mark_in_inbox
 from .forwards import owe
 from .inbox_replay import InboxReplay
-from .inbox_rows import InboxRow, row_from
+from .inbox_rows import InboxRow, listed_row, row_from
 from .inbox_search import InboxFilter, InboxFound, InboxSearch
 from .redaction import card_data, redact_body, redact_text
 from .rows import EVENT_COLUMNS, at, event_values
@@ -23,7 +23,7 @@ from .rows import EVENT_COLUMNS, at, event_values
 if TYPE_CHECKING:
     from .store import Store
 
-__all__ = ["Inbox", "InboxCounts", "InboxFilter", "InboxFound", "InboxRow"]
+__all__ = ["Inbox", "InboxCounts", "InboxFilter", "InboxFound", "InboxRow", "listed_row"]
 
 MAX_TRIES = 6
 """Tries to process an event; after the last it is a dead letter."""

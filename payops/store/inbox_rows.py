@@ -32,6 +32,11 @@ class InboxRow:
     next_try_at: datetime | None = None
 
 
+def listed_row(event: WebhookEvent) -> InboxRow:
+    """An event as its provider lists it, where it never reached us."""
+    return InboxRow(0, event.account, event, "", "", "imported", "received", event.created_at, 0, 0, None)
+
+
 def row_from(row: sqlite3.Row) -> InboxRow:
     return InboxRow(
         row["id"],

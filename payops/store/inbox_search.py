@@ -10,6 +10,7 @@ from payops.clock import to_epoch
 from payops.domain.errors import UsageError
 from payops.domain.event_types import PURCHASE_EVENTS
 from payops.domain.events import InboxState
+from payops.domain.forwarding import ForwardState
 from payops.domain.gaps import worth
 from payops.domain.money import Money, totals
 from payops.text import did_you_mean, safe_line
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from .store import Store
 
 STATES: tuple[InboxState, ...] = get_args(InboxState)
+FORWARD_STATES: tuple[ForwardState, ...] = get_args(ForwardState)
 SEARCHED = 20_000
 """Text is looked for in the bodies of so many of the newest events: there is no index of words."""
 RETAIN_BODIES = timedelta(days=30)
@@ -46,6 +48,8 @@ class InboxFilter:
     until: datetime | None = None
     object_id: str | None = None
     event_id: str | None = None
+    forwarding: ForwardState | None = None
+    """Only events that are so at an application behind a relay."""
     text: str | None = None
 
 
@@ -66,6 +70,16 @@ def state_named(name: str) -> InboxState:
         if known == name:
             return known
     raise UsageError(f"no state {safe_line(name)!r}{did_you_mean(name, STATES)}; known: {', '.join(STATES)}")
+
+
+def forward_state_named(name: str) -> ForwardState:
+    """The state of a forwarding of that name; `UsageError` for any other word."""
+    for known in FORWARD_STATES:
+        if known == name:
+            return known
+    raise UsageError(
+        f"no forwarding {safe_line(name)!r}{did_you_mean(name, FORWARD_STATES)}; known: {', '.join(FORWARD_STATES)}"
+    )
 
 
 class InboxSearch:
@@ -172,6 +186,13 @@ def _where(wanted: InboxFilter) -> tuple[str, list[object]]:
     elif wanted.state is not None:
         # What is not processed is little and has an index; in the order of ids all of the inbox would be read.
         add("id IN (SELECT id FROM inbox WHERE state <> 'processed' AND state = ?)", wanted.state)
+    if wanted.forwarding is not None:
+        # Spelt out for the index of what is open; what was taken is read in the order of its receipt.
+        still = " AND state <> 'delivered'" if wanted.forwarding != "delivered" else ""
+        add(
+            f"(account, event_id) IN (SELECT account, event_id FROM forwards WHERE state = ?{still})",  # noqa: S608
+            wanted.forwarding,
+        )
     if wanted.since is not None:
         add("received_at >= ?", to_epoch(wanted.since))
     if wanted.until is not None:

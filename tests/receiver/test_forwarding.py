@@ -234,7 +234,7 @@ def test_with_the_application_s_secret_a_late_or_fetched_event_is_signed_again(
     house.forward()
     shop.answer = lambda taken: 200
     house.forward(FRESH + timedelta(minutes=1))
-    store.forwards.owe_again(*SHOP, ["evt_2"], house.now)
+    store.forwards.owe_again(*SHOP, ["evt_2"], "", house.now)
     house.forward()
     early, late, fetched = shop.taken
     assert early.body == late.body == body(1)
