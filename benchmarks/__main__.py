@@ -9,7 +9,16 @@ from importlib import import_module
 from . import __path__ as here
 from .harness import HEAD
 
-HELPERS = {"__main__", "harness", "world", "terminal", "floor_screen"}
+HELPERS = {
+    "__main__",
+    "harness",
+    "world",
+    "terminal",
+    "floor_screen",
+    "webhook_events",
+    "webhook_sender",
+    "webhook_servers",
+}
 
 
 def main(names: list[str]) -> int:

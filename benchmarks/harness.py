@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 ROUNDS = 7
 
@@ -48,6 +49,49 @@ def paired(name: str, subject: Callable[[], float], floor: Callable[[], float], 
         statistics.median(ratios),
         min(ratios),
         max(ratios),
+        goal,
+    )
+
+
+class Served(Protocol):
+    """What one run of a server shows."""
+
+    per_s: float
+    cpu_us: float
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """Requests a second of subject and floor, medians, and the medians of the paired ratios in wall and in CPU time."""
+
+    name: str
+    subject: float
+    floor: float
+    ratio: float
+    low: float
+    high: float
+    cpu_ratio: float
+    goal: str
+
+    def __str__(self) -> str:
+        return (
+            f"{self.name:<46} {self.subject:>9,.0f} /s {self.floor:>9,.0f} /s   "
+            f"{self.ratio:>6.2f} x  [{self.low:.2f}..{self.high:.2f}]   {self.goal} (CPU {self.cpu_ratio:.2f})"
+        )
+
+
+def paired_rates(name: str, subject: Callable[[], Served], floor: Callable[[], Served], goal: str) -> Rate:
+    """As `paired` for servers: more is better."""
+    pairs = [(subject(), floor()) for _ in range(ROUNDS)]
+    ratios = [a.per_s / b.per_s for a, b in pairs]
+    return Rate(
+        name,
+        statistics.median(a.per_s for a, _ in pairs),
+        statistics.median(b.per_s for _, b in pairs),
+        statistics.median(ratios),
+        min(ratios),
+        max(ratios),
+        statistics.median(b.cpu_us / a.cpu_us for a, b in pairs),
         goal,
     )
 

@@ -76,3 +76,21 @@ PURCHASE_EVENTS: Mapping[Provider, tuple[str, ...]] = {
     "paypal": ("PAYMENT.CAPTURE.COMPLETED", "PAYMENT.SALE.COMPLETED"),
 }
 """Events that each say once that a purchase was paid, in the order of preference."""
+
+
+_BORDER: Mapping[Provider, str] = {"stripe": ".", "paypal": ".", "braintree": "_"}
+
+
+def _families() -> Mapping[Provider, frozenset[str]]:
+    return {
+        provider: frozenset(name.partition(_BORDER[provider])[0] for name in names)
+        for provider, names in EVENT_TYPES.items()
+    }
+
+
+_FAMILIES = _families()
+
+
+def is_read(provider: Provider, event_type: str) -> bool:
+    """Whether payops knows what events of such a type are about. Of others it keeps that they came, no more."""
+    return event_type.partition(_BORDER[provider])[0] in _FAMILIES[provider]

@@ -188,3 +188,13 @@ class Delivery:
     verdict: str
     owed: Owed | None = None
     """To whom it is relayed; None = to nobody."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A webhook request that was turned away, to be counted; of its content nothing is kept."""
+
+    account: str
+    at: datetime
+    kind: str
+    reason: str

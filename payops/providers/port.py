@@ -17,6 +17,8 @@ from payops.domain.events import ApiCall, CredentialProof, Endpoint, Facts, Feed
 from payops.domain.money import Money
 from payops.domain.payments import Attempt, Invoice, PaymentMethod, Refund, Subscription
 
+from . import reading
+
 APPLICATION = -1
 """The slot of the application's own credential: probed read-only, never used for anything else."""
 
@@ -60,14 +62,15 @@ class ActionAnswer:
 
 @dataclass(frozen=True, slots=True)
 class Verified:
-    """A webhook that proved its origin. `body` is its content as JSON text, before redaction.
-
-    None: the raw bytes are that JSON themselves.
-    """
+    """A webhook that proved its origin. `body` is its content as JSON text without spaces, before redaction."""
 
     event: WebhookEvent
-    payload: Mapping[str, object]
-    body: str | None = None
+    body: str
+
+    @property
+    def payload(self) -> Mapping[str, object]:
+        """The content as `WebhookVerifier.facts` reads it."""
+        return reading.parse(self.body.encode())
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +82,13 @@ class NotVerified:
 
     reason: str
     kind: Literal["signature", "timestamp", "header", "body", "mode"]
+
+
+@dataclass(frozen=True, slots=True)
+class Undecided:
+    """A webhook that cannot be judged now, through no fault of its sender, who is asked to come back."""
+
+    reason: str
 
 
 class Provider(Protocol):
@@ -178,7 +188,9 @@ class WebhookVerifier(Protocol):
     waits: bool
     """`verify` may block on the network: call it off the event loop."""
 
-    def verify(self, body: bytes, headers: Mapping[str, str], now: datetime) -> Verified | NotVerified:
+    def verify(
+        self, body: bytes, headers: Mapping[str, str], now: datetime
+    ) -> Verified | NotVerified | Undecided:
         """Judge the raw bytes. Header names are lower case."""
 
     def challenge(self, text: str) -> str | None:

@@ -34,6 +34,14 @@ def one(body: bytes | msgspec.Raw, kind: type[T]) -> T:
     return from_mapping(parse(body), kind)
 
 
+def compact(body: bytes) -> str:
+    """The JSON in `body` as text without spaces; `Unreadable` when it is none."""
+    try:
+        return msgspec.json.format(body, indent=-1).decode()
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise Unreadable(str(error)) from None
+
+
 def parse(body: bytes | msgspec.Raw) -> dict[str, Any]:
     """`body` as plain values; `Unreadable` when it is no JSON object."""
     try:

@@ -1,4 +1,7 @@
-"""The ASGI application. No framework: a webhook is a hot path of four steps."""
+"""The ASGI application, and the four steps of a webhook: find its account, judge it, have it stored, hand it on.
+
+No framework. Most webhooks do not even come this way: `protocol` takes the same steps without a task for each.
+"""
 
 from __future__ import annotations
 
@@ -13,22 +16,23 @@ from urllib.parse import parse_qs
 import msgspec
 
 from payops.clock import Now
-from payops.domain.events import WRONG_PATH, Delivery
-from payops.providers.port import NotVerified, WebhookVerifier
+from payops.domain.events import WRONG_PATH, Delivery, Refusal
+from payops.providers.port import NotVerified, Undecided, Verified, WebhookVerifier
 from payops.store import Store
 from payops.text import safe_line
 
+from .answers import ANSWERS, HANGS_UP, UNDECIDED, refused
 from .forwarding import Relay
 from .processing import process_inbox
-from .writer import Full, GroupWriter, Refusal
+from .writer import Done, Full, GroupWriter
 
 log = logging.getLogger(__name__)
 
 MAX_BODY = 1024 * 1024
 _DRAIN = 16 * MAX_BODY
 """A body that is too large is read and dropped up to here, so that its sender hears the answer."""
-_BODY_TIMEOUT_S = 15.0
-_WRITE_TIMEOUT_S = 15.0
+BODY_TIMEOUT_S = 15.0
+WRITE_TIMEOUT_S = 15.0
 _PREFIX = "/webhooks/"
 _CHALLENGE = "bt_challenge"
 
@@ -74,36 +78,77 @@ class Receiver:
         """Write what waits, and end the writer."""
         self._writer.close(timeout_s)
 
+    def at_once(self, url: bytes) -> tuple[str, WebhookVerifier] | None:
+        """The account of a webhook's URL and its verifier, where that one judges without waiting."""
+        account = url[len(_PREFIX) :].decode("latin-1") if url.startswith(_PREFIX.encode()) else ""
+        verifier = self._verifiers.get(account)
+        return None if verifier is None or verifier.waits else (account, verifier)
+
+    def judge(
+        self, account: str, verifier: WebhookVerifier, body: bytes, named: Mapping[str, str]
+    ) -> Delivery | Refusal:
+        """What a request is: a delivery to be stored, or a refusal to be counted."""
+        now = self._now()
+        verdict = verifier.verify(body, named, now)
+        if isinstance(verdict, Undecided):
+            return Refusal(account, now, UNDECIDED, verdict.reason)
+        if isinstance(verdict, NotVerified):
+            return Refusal(account, now, verdict.kind, verdict.reason)
+        return Delivery(
+            account=account,
+            event=verdict.event,
+            received_at=now,
+            body=verdict.body,
+            sha256=sha256(body).hexdigest(),
+            verdict="signature",
+            owed=None if self._relay is None else self._relay.owed(account, now),
+        )
+
+    def submit(self, what: Delivery | Refusal, loop: asyncio.AbstractEventLoop, done: Done) -> None:
+        """Have it written; `done` is called in `loop` with None, or with why it was not."""
+        try:
+            self._writer.submit(what, loop, done)
+        except Full as full:
+            done(full)
+
+    def stored(self, delivery: Delivery, body: bytes, headers: list[tuple[bytes, bytes]]) -> None:
+        """Hand on what is on disk now."""
+        if delivery.owed is not None and self._relay is not None:
+            self._relay.keep(delivery, body, headers)
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             raise RuntimeError(f"the receiver speaks HTTP only, not {scope['type']}")
         try:
-            status, body, close = await self._answer(scope, receive)
+            status, body = await self._answer(scope, receive)
         except _Gone:
             return
         except Exception:
             log.exception("a request failed")
-            status, body, close = 503, {"error": "not stored, send again"}, True
-        await _send(send, status, body, scope["method"], close=close)
+            status, body = 503, ANSWERS[503]
+        await _send(send, status, body, scope["method"])
 
-    async def _answer(self, scope: Scope, receive: Receive) -> tuple[int, Mapping[str, object] | str, bool]:
+    async def _answer(self, scope: Scope, receive: Receive) -> tuple[int, Mapping[str, object] | str]:
         path: str = scope["path"]
         method: str = scope["method"]
         if path == "/healthz" and method in ("GET", "HEAD"):
-            return 200, {"status": "ok", "waiting": self._writer.waiting}, False
+            return 200, {"status": "ok", "waiting": self._writer.waiting}
         account = path.removeprefix(_PREFIX) if path.startswith(_PREFIX) else ""
         verifier = self._verifiers.get(account)
         if verifier is None:
             if method == "POST" and path.startswith(_PREFIX):
                 await self._strayed(account, list(scope["headers"]), receive)
-            return 404, {"error": "no such webhook"}, True
+            return 404, ANSWERS[404]
         if method in ("GET", "HEAD"):
             asked = parse_qs(scope.get("query_string", b"").decode("latin-1")).get(_CHALLENGE)
             answer = verifier.challenge(asked[0]) if asked else None
-            return 200, {"status": "ok"} if answer is None else answer, False
-        if method != "POST":
-            return 405, {"error": "POST webhooks here"}, True
-        return await self._webhook(account, verifier, list(scope["headers"]), receive)
+            return 200, {"status": "ok"} if answer is None else answer
+        status = (
+            await self._webhook(account, verifier, list(scope["headers"]), receive)
+            if method == "POST"
+            else 405
+        )
+        return status, ANSWERS[status]
 
     async def _webhook(
         self,
@@ -111,61 +156,48 @@ class Receiver:
         verifier: WebhookVerifier,
         headers: list[tuple[bytes, bytes]],
         receive: Receive,
-    ) -> tuple[int, Mapping[str, object] | str, bool]:
-        named = _joined(headers)
+    ) -> int:
+        named = joined(headers)
         try:
-            async with asyncio.timeout(_BODY_TIMEOUT_S):
+            async with asyncio.timeout(BODY_TIMEOUT_S):
                 body = await _read_body(receive, named.get("content-length"))
         except _TooLarge:
-            await self._count(account, "body", "larger than 1 MiB")
-            return 413, {"error": "at most 1 MiB"}, True
+            await self._written(Refusal(account, self._now(), "body", "larger than 1 MiB"))
+            return 413
         except TimeoutError:
-            return 408, {"error": "the body took too long"}, True
-        now = self._now()
+            return 408
         if verifier.waits:
-            verdict = await asyncio.to_thread(verifier.verify, body, named, now)
+            judged = await asyncio.to_thread(self.judge, account, verifier, body, named)
         else:
-            verdict = verifier.verify(body, named, now)
-        if isinstance(verdict, NotVerified):
-            await self._count(account, verdict.kind, verdict.reason)
-            return 400, {"error": "not accepted"}, False
-        delivery = Delivery(
-            account=account,
-            event=verdict.event,
-            received_at=now,
-            body=body.decode() if verdict.body is None else verdict.body,
-            sha256=sha256(body).hexdigest(),
-            verdict="signature",
-            owed=None if self._relay is None else self._relay.owed(account, now),
-        )
-        if not await self._written(delivery):
-            return 503, {"error": "not stored, send again"}, False
-        if delivery.owed is not None and self._relay is not None:
-            self._relay.keep(delivery, body, headers)
-        return 200, {"received": True}, False
+            judged = self.judge(account, verifier, body, named)
+        written = await self._written(judged)
+        if isinstance(judged, Refusal):
+            return refused(judged.kind)
+        if not written:
+            return 503
+        self.stored(judged, body, headers)
+        return 200
 
     async def _strayed(self, path: str, headers: list[tuple[bytes, bytes]], receive: Receive) -> None:
         """What verifies for an account and came to no account's address says where the provider sends to.
 
         Only what can be told at once is asked: nobody can make this read a certificate.
         """
-        named = _joined(headers)
+        named = joined(headers)
         try:
-            async with asyncio.timeout(_BODY_TIMEOUT_S):
+            async with asyncio.timeout(BODY_TIMEOUT_S):
                 body = await _read_body(receive, named.get("content-length"))
         except (_TooLarge, TimeoutError):
             return
         now = self._now()
         for account, verifier in self._verifiers.items():
-            if not verifier.waits and not isinstance(verifier.verify(body, named, now), NotVerified):
-                await self._count(account, WRONG_PATH, f"sent to {_PREFIX}{safe_line(path, limit=80)}")
-
-    async def _count(self, account: str, kind: str, reason: str) -> None:
-        await self._written(Refusal(account, self._now(), kind, reason))
+            if not verifier.waits and isinstance(verifier.verify(body, named, now), Verified):
+                strayed = f"sent to {_PREFIX}{safe_line(path, limit=80)}"
+                await self._written(Refusal(account, now, WRONG_PATH, strayed))
 
     async def _written(self, what: Delivery | Refusal) -> bool:
         try:
-            async with asyncio.timeout(_WRITE_TIMEOUT_S):
+            async with asyncio.timeout(WRITE_TIMEOUT_S):
                 await self._writer.write(what)
         except (Full, TimeoutError):
             return False
@@ -174,7 +206,7 @@ class Receiver:
         return True
 
 
-def _joined(headers: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
+def joined(headers: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
     """Headers by lower-case name; what came twice is joined by a comma, as HTTP reads it."""
     named: dict[str, str] = {}
     for raw_name, raw_value in headers:
@@ -208,15 +240,13 @@ async def _read_body(receive: Receive, length: str | None) -> bytes:
     return b"".join(parts)
 
 
-async def _send(
-    send: Send, status: int, body: Mapping[str, object] | str, method: str, *, close: bool
-) -> None:
+async def _send(send: Send, status: int, body: Mapping[str, object] | str, method: str) -> None:
     content = body.encode() if isinstance(body, str) else msgspec.json.encode(body)
     kind = b"text/plain" if isinstance(body, str) else b"application/json"
     headers = [(b"content-type", kind), (b"content-length", b"%d" % len(content))]
     if status == 405:
         headers.append((b"allow", b"GET, HEAD, POST"))
-    if close:
+    if status in HANGS_UP:
         headers.append((b"connection", b"close"))
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": b"" if method == "HEAD" else content})

@@ -80,9 +80,11 @@ def serve(
     sock = sock or listen(host, port)
     import uvicorn
 
+    from .protocol import WebhookProtocol
+
     config = uvicorn.Config(
         receiver,
-        http="httptools",
+        http=WebhookProtocol,
         ws="none",
         lifespan="off",
         log_config=None,

@@ -5,14 +5,15 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from functools import partial
 
 from payops.clock import monotonic_s
 from payops.domain.errors import StoreError
-from payops.domain.events import Delivery
+from payops.domain.events import Delivery, Refusal
 from payops.store import Store
 
 log = logging.getLogger(__name__)
@@ -20,6 +21,8 @@ log = logging.getLogger(__name__)
 MAX_BATCH = 256
 MAX_WAITING = 4096
 """Beyond this many the sender is told to come back: what waits here is held in memory."""
+_GATHER, _MOST_GATHER_S = 0.25, 0.002
+"""A slow disk makes each transaction dear: whoever was just answered is given this share of its time to come again."""
 _SINGLY_S = 5.0
 _YIELD_S = 5.0
 
@@ -28,21 +31,15 @@ class Full(Exception):
     """Too much is waiting already."""
 
 
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """A request that was turned away, to be counted."""
-
-    account: str
-    at: datetime
-    kind: str
-    reason: str
+Done = Callable[[Exception | None], None]
+"""Told once whether it is on disk: None, or what the store raised."""
 
 
 @dataclass(eq=False, slots=True)
 class _Waiting:
     what: Delivery | Refusal
     loop: asyncio.AbstractEventLoop
-    done: asyncio.Future[None]
+    done: Done
 
 
 class GroupWriter:
@@ -66,16 +63,20 @@ class GroupWriter:
     async def write(self, what: Delivery | Refusal) -> None:
         """Return once it is committed to disk; raise what the store raised, or `Full`."""
         loop = asyncio.get_running_loop()
-        entry = _Waiting(what, loop, loop.create_future())
+        written: asyncio.Future[None] = loop.create_future()
+        self.submit(what, loop, partial(_settle, written))
+        await written
+
+    def submit(self, what: Delivery | Refusal, loop: asyncio.AbstractEventLoop, done: Done) -> None:
+        """As `write`, for who does not wait: `done` is called in `loop`. Raises `Full`."""
         with self._changed:
             if self._closed or len(self._waiting) >= MAX_WAITING:
                 raise Full
-            self._waiting.append(entry)
+            self._waiting.append(_Waiting(what, loop, done))
             if self._thread is None:
                 self._thread = threading.Thread(target=self._work, name="inbox-writer", daemon=True)
                 self._thread.start()
             self._changed.notify_all()
-        await entry.done
 
     @contextmanager
     def processing(self) -> Iterator[None]:
@@ -99,19 +100,22 @@ class GroupWriter:
             thread.join(timeout_s)
 
     def _work(self) -> None:
+        gather_s = 0.0
         while True:
             with self._changed:
                 while not self._waiting:
                     if self._closed:
                         return
                     self._changed.wait()
+            time.sleep(gather_s)
+            with self._changed:
                 batch, self._waiting = self._waiting[:MAX_BATCH], self._waiting[MAX_BATCH:]
                 self._storing = True
+            began = monotonic_s()
             with self._turn:
                 self._store_batch([entry for entry in batch if isinstance(entry.what, Delivery)])
-                for entry in batch:
-                    if isinstance(entry.what, Refusal):
-                        self._refuse(entry, entry.what)
+                self._refuse([entry for entry in batch if isinstance(entry.what, Refusal)])
+            gather_s = min(_GATHER * (monotonic_s() - began), _MOST_GATHER_S) if len(batch) > 1 else 0.0
             with self._changed:
                 self._storing = False
                 self._groups += 1
@@ -143,12 +147,14 @@ class GroupWriter:
                 return
             self._store_batch([entry])
 
-    def _refuse(self, entry: _Waiting, refusal: Refusal) -> None:
+    def _refuse(self, batch: Sequence[_Waiting]) -> None:
+        if not batch:
+            return
         try:
-            self._store.inbox.refuse(refusal.account, refusal.at, refusal.kind, refusal.reason)
+            self._store.inbox.refuse_all([entry.what for entry in batch if isinstance(entry.what, Refusal)])
         except Exception as error:
-            log.error("a refused delivery was not counted: %s", error)
-        _tell([entry], None)
+            log.error("refused deliveries were not counted: %s", error)
+        _tell(batch, None)
 
 
 def _tell(batch: Sequence[_Waiting], error: Exception | None) -> None:
@@ -156,16 +162,23 @@ def _tell(batch: Sequence[_Waiting], error: Exception | None) -> None:
     for loop in {entry.loop for entry in batch}:
         mine = [entry.done for entry in batch if entry.loop is loop]
         try:
-            loop.call_soon_threadsafe(_settle, mine, error)
+            loop.call_soon_threadsafe(_call, mine, error)
         except RuntimeError:  # the server has stopped; nobody waits any more
             continue
 
 
-def _settle(futures: Sequence[asyncio.Future[None]], error: Exception | None) -> None:
-    for future in futures:
-        if future.done():
-            continue
-        if error is None:
-            future.set_result(None)
-        else:
-            future.set_exception(error)
+def _call(waiting: Sequence[Done], error: Exception | None) -> None:
+    for done in waiting:
+        try:
+            done(error)
+        except Exception:
+            log.exception("an answer could not be given")
+
+
+def _settle(written: asyncio.Future[None], error: Exception | None) -> None:
+    if written.done():
+        return
+    if error is None:
+        written.set_result(None)
+    else:
+        written.set_exception(error)

@@ -24,7 +24,11 @@ OfField = Callable[[str, str], str]
 OfText = Callable[[str], str]
 OfValue = Callable[[object], object]
 
-_TOKEN = re.compile(r"[A-Za-z0-9+/_-]{18}")
+# Base64 of 16 letters and more whose first bytes are all ASCII: of a hundred random ids hardly one looks like it.
+_TOKEN = re.compile(
+    r"(?<![A-Za-z0-9+/_=-])"
+    r"(?:[A-Za-f][A-HQ-Xg-nw-z0-3][ABEFIJMNQRUVYZcdghklopstwx014589][A-Za-z0-9+/_-]){4}[A-Za-z0-9+/_-]{2}"
+)
 _ELEMENT = re.compile(r"<(?P<name>[\w.:-]{1,80})(?:\s[^<>]*)?>(?P<value>[^<>]+)(?=</)")
 _FORM = re.compile(r"[^=&\s<>{}]{1,200}=[^&\s<>{}]*(?:&[^=&\s<>{}]{1,200}=[^&\s<>{}]*)*")
 _ESCAPED = re.compile(r"%[0-9A-Fa-f]{2}")

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING
+from itertools import chain
+from typing import TYPE_CHECKING, Any
 
 from payops.clock import from_epoch, to_epoch
-from payops.domain.events import Delivery, Facts, InboxState, WebhookEvent
+from payops.domain.events import Delivery, Facts, InboxState, Refusal, WebhookEvent
 
 from .events import insert_events, mark_in_inbox
 from .forwards import owe
 from .inbox_replay import InboxReplay
 from .inbox_rows import InboxRow, listed_row, row_from
 from .inbox_search import InboxFilter, InboxFound, InboxSearch
-from .redaction import card_data, redact_body, redact_text
+from .quick_look import mask_body
+from .redaction import Finding, card_data, redact_text
 from .rows import EVENT_COLUMNS, at, event_values
 
 if TYPE_CHECKING:
@@ -29,6 +32,15 @@ MAX_TRIES = 6
 """Tries to process an event; after the last it is a dead letter."""
 _BACKOFF_S = 10
 _BATCH = 10_000
+_ROW = "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'received', ?, ?, ?)"
+_RECEIVE = (
+    f"INSERT INTO inbox ({EVENT_COLUMNS}, body, sha256, verdict, state, received_at, last_received_at, delivery_count)"  # noqa: S608
+    " VALUES {} ON CONFLICT (account, event_id) DO UPDATE SET"
+    " delivery_count = delivery_count + excluded.delivery_count,"
+    " last_received_at = MAX(last_received_at, excluded.last_received_at)"
+)
+_MOST_ROWS = 256
+"""In one statement: each statement lets another thread of this process go first, and waits for its turn again."""
 _APART = (
     "EXISTS (SELECT 1 FROM quarantine AS apart WHERE apart.account = inbox.account"
     " AND apart.event_id = inbox.event_id)"
@@ -59,25 +71,57 @@ class Inbox(InboxSearch, InboxReplay):
         On return the whole batch survives a kill and a power cut: answer 2xx only then.
         """
         with self._store.read() as db:
-            told = {
+            hunts = {
                 account: self._store.findings.hunt(db, account) for account in {d.account for d in deliveries}
             }
-        rows = []
+        rows: dict[tuple[str, str], list[Any]] = {}
+        found: dict[tuple[str, str], tuple[Finding, ...]] = {}
+        firsts = []
         for delivery in deliveries:
-            hunt = told[delivery.account].anew()
-            body, found = redact_body(delivery.body, hunt)
-            rows.append((event_values(delivery.account, delivery.event), body, card_data(found), delivery))
-        stored = []
+            key, received = (delivery.account, delivery.event.event_id), to_epoch(delivery.received_at)
+            row = rows.get(key)
+            firsts.append(row is None)
+            if row is not None:
+                row[-2:] = max(row[-2], received), row[-1] + 1
+                continue
+            body, masked = mask_body(delivery.body, hunts[delivery.account].anew())
+            if masked:
+                found[key] = card_data(masked)
+            rows[key] = [
+                *event_values(delivery.account, delivery.event),
+                body,
+                delivery.sha256,
+                redact_text(delivery.verdict),
+                received,
+                received,
+                1,
+            ]
         with self._store.write_durably() as db:
-            for event, body, found, delivery in rows:
-                new = _receive(db, event, body, delivery)
-                stored.append(new)
-                if found and new:
-                    place = f"webhook {delivery.event.type}"
-                    self._store.findings.record(
-                        db, delivery.account, place, delivery.event.event_id, found, delivery.received_at
-                    )
-        return stored
+            new = _receive(db, list(rows.values()))
+            told = [
+                first and (delivery.account, delivery.event.event_id) in new
+                for first, delivery in zip(firsts, deliveries, strict=True)
+            ]
+            for first, delivery in zip(told, deliveries, strict=True):
+                self._follow_up(db, delivery, found if first else {}, new=first)
+        return told
+
+    def _follow_up(
+        self,
+        db: sqlite3.Connection,
+        delivery: Delivery,
+        found: Mapping[tuple[str, str], tuple[Finding, ...]],
+        *,
+        new: bool,
+    ) -> None:
+        """What a stored delivery leads to: it is owed to applications, or card data was in it."""
+        account, event_id = delivery.account, delivery.event.event_id
+        if delivery.owed is not None:
+            owe(db, account, event_id, delivery.owed, to_epoch(delivery.received_at), new=new)
+        cards = found.get((account, event_id))
+        if cards:
+            place = f"webhook {delivery.event.type}"
+            self._store.findings.record(db, account, place, event_id, cards, delivery.received_at)
 
     def import_seen(self, account: str, events: Iterable[WebhookEvent], received_at: datetime) -> int:
         """Events that count as delivered and processed before payops looked; returns how many were new."""
@@ -260,15 +304,24 @@ class Inbox(InboxSearch, InboxReplay):
             ).fetchone()
         return None if row is None else row_from(row)
 
-    def refuse(self, account: str, received_at: datetime, kind: str, reason: str) -> None:
-        """Count a delivery that was not accepted, per minute; its content is not kept."""
-        seconds = to_epoch(received_at)
+    def refuse_all(self, refusals: Sequence[Refusal]) -> None:
+        """Count deliveries that were not accepted, per minute; their content is not kept."""
+        counted: Counter[tuple[str, int, str, str]] = Counter()
+        for each in refusals:
+            seconds = to_epoch(each.at)
+            reason = redact_text(each.reason)[:200]
+            counted[each.account, seconds - seconds % 60, each.kind, reason] += 1
         with self._store.write() as db:
-            db.execute(
-                "INSERT INTO refused (account, minute, kind, reason, count) VALUES (?, ?, ?, ?, 1)"
-                " ON CONFLICT (account, minute, kind, reason) DO UPDATE SET count = refused.count + 1",
-                (account, seconds - seconds % 60, kind, redact_text(reason)[:200]),
+            db.executemany(
+                "INSERT INTO refused (account, minute, kind, reason, count) VALUES (?, ?, ?, ?, ?)"
+                " ON CONFLICT (account, minute, kind, reason) DO UPDATE SET"
+                " count = refused.count + excluded.count",
+                [(*key, count) for key, count in counted.items()],
             )
+
+    def refuse(self, account: str, received_at: datetime, kind: str, reason: str) -> None:
+        """Count one delivery that was not accepted."""
+        self.refuse_all([Refusal(account, received_at, kind, reason)])
 
     def refused_since(self, account: str, since: datetime) -> list[tuple[str, str, int]]:
         """(kind, reason, count) of the deliveries refused in the minute of `since` and after, most first."""
@@ -297,26 +350,29 @@ class Inbox(InboxSearch, InboxReplay):
         return counted
 
 
-def _receive(db: sqlite3.Connection, event: tuple[object, ...], body: str, delivery: Delivery) -> bool:
-    received = to_epoch(delivery.received_at)
-    new = (
-        db.execute(
-            f"INSERT INTO inbox ({EVENT_COLUMNS}, body, sha256, verdict, state, received_at, last_received_at)"  # noqa: S608
-            " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, 'received', ?13, ?13)"
-            " ON CONFLICT (account, event_id) DO NOTHING",
-            (*event, body, delivery.sha256, redact_text(delivery.verdict), received),
-        ).rowcount
-        == 1
-    )
-    if not new:
-        db.execute(
-            "UPDATE inbox SET delivery_count = delivery_count + 1,"
-            " last_received_at = MAX(last_received_at, ?) WHERE account = ? AND event_id = ?",
-            (received, delivery.account, delivery.event.event_id),
+def _receive(db: sqlite3.Connection, rows: Sequence[Sequence[Any]]) -> Collection[tuple[str, str]]:
+    """Insert or count again rows of different events; returns (account, event id) of the new ones."""
+    newest = db.execute("SELECT COALESCE(MAX(id), 0) FROM inbox").fetchone()[0]
+    for start in range(0, len(rows), _MOST_ROWS):
+        part = rows[start : start + _MOST_ROWS]
+        db.execute(_RECEIVE.format(", ".join([_ROW] * len(part))), list(chain.from_iterable(part)))
+    new: Collection[tuple[str, str]] = {(row[0], row[1]) for row in rows}
+    if db.execute("SELECT COUNT(*) FROM inbox WHERE id > ?", (newest,)).fetchone()[0] < len(rows):
+        new = {
+            (row["account"], row["event_id"])
+            for row in db.execute("SELECT account, event_id FROM inbox WHERE id > ?", (newest,))
+        }
+    by_account: dict[str, list[Sequence[Any]]] = defaultdict(list)
+    for row in rows:
+        by_account[row[0]].append(row)
+    for account, received in by_account.items():
+        _count(
+            db,
+            account,
+            sum((account, row[1]) in new for row in received),
+            min(row[3] for row in received),
+            max(row[-2] for row in received),
         )
-    _count(db, delivery.account, int(new), to_epoch(delivery.event.created_at), received)
-    if delivery.owed is not None:
-        owe(db, delivery.account, delivery.event.event_id, delivery.owed, received, new=new)
     return new
 
 

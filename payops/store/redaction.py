@@ -63,8 +63,8 @@ class Hunt:
         return masked_pan(digits)
 
 
-_TRACK = re.compile(r"%?[Bb]\d{12,19}\^[^^\n]{2,30}\^\d[^?\n]{3,60}\??|;?\d{12,19}=\d{7,}[^?\s\"]{0,40}\??")
-_CVV_TEXT = re.compile(
+TRACK = re.compile(r"%?[Bb]\d{12,19}\^[^^\n]{2,30}\^\d[^?\n]{3,60}\??|;?\d{12,19}=\d{7,}[^?\s\"]{0,40}\??")
+CVV_TEXT = re.compile(
     r"(?P<name>\b(?:cvv2?|cvc2?|csc|security[ _-]?code|card[ _-]?code)\b[\"']?\s*(?:is|[:=#])?\s*[\"']?)(?P<value>\d{3,4})(?!\d)",
     re.I,
 )
@@ -109,6 +109,8 @@ _SECRET_FIELDS = frozenset(
         "refreshtoken",
     }
 )
+TELLING_NAMES = _CVV_FIELDS | _TRACK_FIELDS | _SECRET_FIELDS
+"""Names of fields, in lower case and of letters and digits only, that alone are a reason to mask a value."""
 # Fields whose numbers the provider defines: not card numbers, however they look. Not inside `metadata` and
 # its like, whose names and values are the merchant's.
 _DECLARED = re.compile(
@@ -198,7 +200,13 @@ def card_data(findings: tuple[Finding, ...]) -> tuple[Finding, ...]:
 
 def redact_text(text: str) -> str:
     """Free text with everything secret masked."""
-    return _text(text, "", Hunt())
+    return search_text(text)[0]
+
+
+def search_text(text: str) -> tuple[str, tuple[Finding, ...]]:
+    """Free text with everything secret masked, and what was found."""
+    hunt = Hunt()
+    return _text(text, "", hunt), tuple(hunt.found)
 
 
 def redact_name(text: str) -> str:
@@ -309,7 +317,7 @@ def _text(
         return instead
 
     lower = text.lower()
-    if _hints_at_secret(lower):
+    if hints_at_secret(lower):
         text = _PEM.sub(lambda m: put("secret", "[secret]"), text)
         text = _CLIENT_SECRET.sub(lambda m: put("secret", f"{m[1]}_secret_…"), text)
         for pattern in (_KEY, _SIGNING, _TOKEN_SECRET):
@@ -318,10 +326,10 @@ def _text(
     if emails and "@" in text:
         text = _EMAIL.sub(lambda m: put("email", email_hash(m[0])), text)
     if cards:
-        if "cv" in lower or "csc" in lower or "code" in lower:
-            text = _CVV_TEXT.sub(lambda m: put("cvv", f"{m['name']}[cvv]"), text)
+        if hints_at_code(lower):
+            text = CVV_TEXT.sub(lambda m: put("cvv", f"{m['name']}[cvv]"), text)
         if "^" in text or "=" in text:
-            text = _TRACK.sub(lambda m: put("track", "[track]"), text)
+            text = TRACK.sub(lambda m: put("track", "[track]"), text)
         text = mask_pans(text, lambda digits, sure: hunt.add_pan(path, digits, sure), standing)
     return text
 
@@ -346,7 +354,13 @@ def _opened(text: str, path: str, hunt: Hunt) -> str:
         hunt.depth -= 1
 
 
-def _hints_at_secret(lower: str) -> bool:
+def hints_at_code(lower: str) -> bool:
+    """Whether text in lower case may name a security code."""
+    return "cv" in lower or "csc" in lower or "code" in lower
+
+
+def hints_at_secret(lower: str) -> bool:
+    """Whether text in lower case may hold a key or a token."""
     # Spelled out: this runs for every string of every body, and a loop would triple its cost.
     return (
         "live_" in lower

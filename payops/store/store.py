@@ -34,12 +34,13 @@ from .switches import Switches
 class _Session:
     """One thread's connection and where it stands in its transaction."""
 
-    __slots__ = ("__weakref__", "conn", "depth", "lease", "writing")
+    __slots__ = ("__weakref__", "conn", "depth", "lease", "synchronous", "writing")
 
     def __init__(self, conn: sqlite3.Connection) -> None:
         self.conn = conn
         self.depth = 0
         self.writing = False
+        self.synchronous = ""
         self.lease: Lease | None = None
 
 
@@ -177,24 +178,18 @@ class Store:
                 if session.depth:
                     yield from self._part(session)
                 else:
-                    yield from self._whole(session)
+                    yield from self._whole(session, "NORMAL")
 
     @contextmanager
     def write_durably(self) -> Iterator[sqlite3.Connection]:
         """As `write()`, and on the disk itself before it returns: it survives a power cut, not only a kill."""
         with self._turn:
             session = self._session()
-            if session.depth:
-                with self.write() as db:
-                    yield db
-                return
             with self._translated():
-                session.conn.execute("PRAGMA synchronous = FULL")
-            try:
-                with self.write() as db:
-                    yield db
-            finally:
-                session.conn.execute("PRAGMA synchronous = NORMAL")
+                if session.depth:
+                    yield from self._part(session)
+                else:
+                    yield from self._whole(session, "FULL")
 
     @contextmanager
     def fenced(self, lease: Lease) -> Iterator[None]:
@@ -206,8 +201,11 @@ class Store:
         finally:
             session.lease = before
 
-    def _whole(self, session: _Session) -> Iterator[sqlite3.Connection]:
+    def _whole(self, session: _Session, synchronous: str) -> Iterator[sqlite3.Connection]:
         conn = session.conn
+        if session.synchronous != synchronous:
+            conn.execute(f"PRAGMA synchronous = {synchronous}")
+            session.synchronous = synchronous
         conn.execute("BEGIN IMMEDIATE")
         session.depth, session.writing = 1, True
         try:

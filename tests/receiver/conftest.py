@@ -122,6 +122,9 @@ class Front:
     async def __call__(self, scope, receive, send) -> None:
         await self.receiver(scope, receive, send)
 
+    def __getattr__(self, name):
+        return getattr(self.receiver, name)
+
     def close(self, timeout_s: float) -> None:
         return
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from payops.domain.event_types import is_read
 from payops.domain.events import Facts, WebhookEvent
 from payops.domain.payments import Mode
 
@@ -53,7 +54,9 @@ def facts(told: Mapping[str, Any], account: str, mode: Mode, merchant_id: str) -
         return Facts(wrong_mode=(seen,))
     name, thing = _subject(told)
     found = Facts()
-    if name == "transaction":
+    if not is_read("braintree", seen.type):
+        pass
+    elif name == "transaction":
         found = _transaction(thing, account, seen)
     elif name == "subscription":
         found = _subscription(thing, account, seen)

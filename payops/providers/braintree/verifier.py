@@ -73,7 +73,7 @@ class BraintreeVerifier:
         event = notifications.event(told, self.account, self._mode, self._keys.merchant_id)
         if event is None:
             return NotVerified("signed, but the payload is no Braintree notification", "body")
-        return Verified(event, told, json.dumps(told, ensure_ascii=False))
+        return Verified(event, json.dumps(told, ensure_ascii=False, separators=(",", ":")))
 
     def challenge(self, text: str) -> str | None:
         if not _CHALLENGE.fullmatch(text):

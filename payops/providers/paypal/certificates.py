@@ -41,6 +41,10 @@ class NotTrusted(Exception):
     """Why a certificate is not to be used, in a few words."""
 
 
+class NotFetched(Exception):
+    """Why a certificate could not be had now, in a few words: of who refers to it, it says nothing."""
+
+
 @dataclass(frozen=True, slots=True)
 class Address:
     """A checked certificate address. `mode`: of the host it names."""
@@ -96,7 +100,7 @@ class Certificates:
         self._web: Web | None = None
 
     def get(self, at: Address, now: datetime) -> Certificate:
-        """The certificate at an address, valid now; `NotTrusted` when there is none to trust."""
+        """The certificate at an address, valid now; `NotTrusted` when there is none to trust, or `NotFetched`."""
         found = self._kept.get(at.url)
         if found is not None and found.valid(now):
             return found
@@ -116,7 +120,7 @@ class Certificates:
         while recent and not now - _FETCHES_WITHIN < recent[0] <= now:
             recent.popleft()
         if len(recent) >= _MOST_FETCHES:
-            raise NotTrusted("too many unknown certificate addresses within a minute")
+            raise NotFetched("too many unknown certificate addresses within a minute")
         recent.append(now)
         if self._web is None:
             self._web = Web(self._patience, use_environment=self._simulated is None)
@@ -124,9 +128,11 @@ class Certificates:
         try:
             answer = self._web.send("certs", "GET", url, headers={"Accept": "application/x-pem-file, */*"})
         except NoAnswer as error:
-            raise NotTrusted(f"the certificate could not be fetched: {error}") from None
+            raise NotFetched(f"the certificate could not be fetched: {error}") from None
         finally:
             self._web.drain()
+        if answer.status == 429 or answer.status >= 500:
+            raise NotFetched(f"the certificate could not be fetched: answered {answer.status}")
         if answer.status != 200:
             raise NotTrusted(f"the certificate could not be fetched: answered {answer.status}")
         if len(answer.body) > _MOST_BYTES:

@@ -17,10 +17,10 @@ from payops.config import AccountSettings
 from payops.domain.errors import UsageError
 from payops.domain.events import Facts
 from payops.domain.payments import Mode
-from payops.providers.port import NotVerified, Patience, Verified
+from payops.providers.port import NotVerified, Patience, Undecided, Verified
 
 from . import normalise, wire
-from .certificates import Address, Certificate, Certificates, NotTrusted, address
+from .certificates import Address, Certificate, Certificates, NotFetched, NotTrusted, address
 from .fields import time
 from .hosts import API_BASE
 
@@ -67,7 +67,9 @@ class PayPalVerifier:
             authority=account.webhook_ca,
         )
 
-    def verify(self, body: bytes, headers: Mapping[str, str], now: datetime) -> Verified | NotVerified:
+    def verify(
+        self, body: bytes, headers: Mapping[str, str], now: datetime
+    ) -> Verified | NotVerified | Undecided:
         given = {field: headers.get(name, "") for field, name in _NAMES.items()}
         for field, value in given.items():
             if not value:
@@ -90,6 +92,8 @@ class PayPalVerifier:
             return NotVerified("no webhook_id is stored for this account", "signature")
         try:
             certificate = self._certificates.get(where, now)
+        except NotFetched as error:
+            return Undecided(str(error))
         except NotTrusted as error:
             return NotVerified(str(error), "header")
         if not self._signed(given, body, certificate):
@@ -99,13 +103,13 @@ class PayPalVerifier:
         if at - now > FUTURE:
             return NotVerified("the signature is more than 5 minutes in the future", "timestamp")
         try:
-            payload = wire.parse(body)
+            told, content = wire.one(body, wire.Event), wire.compact(body)
         except wire.Unreadable:
             return NotVerified("signed, but the body is no JSON object", "body")
-        event = normalise.webhook_event(wire.from_mapping(payload, wire.Event), self.account)
+        event = normalise.webhook_event(told, self.account)
         if event is None:
             return NotVerified("signed, but the body is no PayPal event", "body")
-        return Verified(event, payload)
+        return Verified(event, content)
 
     def challenge(self, text: str) -> str | None:
         return None

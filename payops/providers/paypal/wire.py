@@ -6,9 +6,9 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from payops.providers.reading import Unreadable, from_mapping, one, parse
+from payops.providers.reading import Unreadable, compact, from_mapping, one, parse
 
-__all__ = ["Unreadable", "from_mapping", "one", "parse", "rows"]
+__all__ = ["Unreadable", "compact", "from_mapping", "one", "parse", "rows"]
 
 
 class Amount(msgspec.Struct, frozen=True):

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
+from payops.domain.event_types import is_read
 from payops.domain.events import Facts, WebhookEvent
 from payops.domain.payments import Mode
 
@@ -42,7 +43,7 @@ def facts(events: Iterable[Event], account: str, mode: Mode) -> Facts:
             continue
         seen.append(webhook)
         thing = event.data.object if event.data else None
-        if thing is None or event.livemode is None:
+        if thing is None or event.livemode is None or not is_read("stripe", webhook.type):
             continue
         if webhook.type == _FAILED_INTENT:
             learned.add(

@@ -9,9 +9,9 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from payops.providers.reading import Unreadable, from_mapping, one, parse
+from payops.providers.reading import Unreadable, compact, from_mapping, one, parse
 
-__all__ = ["Unreadable", "from_mapping", "one", "page", "parse", "resource"]
+__all__ = ["Unreadable", "compact", "from_mapping", "one", "page", "parse", "resource"]
 
 
 class Reference(msgspec.Struct, frozen=True, gc=False):
