@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from payops.domain.incidents import Incident, State
+    from payops.reports import View
     from payops.store import Store
     from payops.store.silences import Silence
 
@@ -404,16 +405,33 @@ def escalate(
 
 @incidents.command()
 @click.argument("incident_id")
-@click.option("--format", "format_", type=click.Choice(["md", "json"]), help="Default: as --output, else md.")
+@click.option(
+    "--format",
+    "format_",
+    type=click.Choice(["md", "html", "json", "csv"]),
+    help="Default: as --output, else md.",
+)
+@click.option(
+    "--view",
+    type=click.Choice(["internal", "provider", "auditor"]),
+    default="internal",
+    show_default=True,
+    help="For whom: this business, the provider's support, an auditor.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Short for --format json.")
 @click.option(
     "--output",
     type=click.Path(path_type=Path),
-    help="A file when it ends in .md or .json, else a directory; default: stdout.",
+    help="A file when it ends in .md, .html, .json or .csv, else a directory; default: stdout.",
 )
 @config_option
 def export(
-    incident_id: str, format_: str | None, as_json: bool, output: Path | None, config_path: str | None
+    incident_id: str,
+    format_: str | None,
+    view: View,
+    as_json: bool,
+    output: Path | None,
+    config_path: str | None,
 ) -> None:
     """The incident as a report for people who were not there."""
     from payops.engine import local
@@ -421,8 +439,8 @@ def export(
     suffix = output.suffix.removeprefix(".") if output is not None else ""
     named = suffix if suffix in local.EXPORTS else None
     wanted = "json" if as_json else format_ or named or "md"
-    if as_json and format_ == "md":
-        raise UsageError("export: --json and --format md exclude each other; give one")
+    if as_json and format_ not in (None, "json"):
+        raise UsageError(f"export: --json and --format {format_} exclude each other; give one")
     if named not in (None, wanted):
         raise UsageError(f"export: {output} ends in .{named}, the format is {wanted}; give one of the two")
     settings = config.load(config_path)
@@ -430,14 +448,29 @@ def export(
     try:
         store.incidents.get(incident_id)
         if output is None:
-            click.echo(local.rendered(store, incident_id, wanted, utc_now()), nl=False)
+            click.echo(local.rendered(store, incident_id, wanted, utc_now(), view), nl=False)
         elif named:
-            _write_private(output, local.rendered(store, incident_id, wanted, utc_now()))
+            _write_private(output, local.rendered(store, incident_id, wanted, utc_now(), view))
             out.line(str(output))
         else:
-            out.line(str(local.export(store, incident_id, wanted, output, utc_now())))
+            out.line(str(local.export(store, incident_id, wanted, output, utc_now(), view)))
     except OSError as error:
         raise UsageError(f"export: {output}: cannot be written: {error.strerror}") from error
+    finally:
+        store.close()
+
+
+@incidents.command()
+@click.argument("incident_id")
+@click.option("--format", "format_", type=click.Choice(["md", "html"]), default="md", show_default=True)
+@config_option
+def brief(incident_id: str, format_: str, config_path: str | None) -> None:
+    """The Level 4 brief: the decision, its options with numbers, what was tried, what is not known."""
+    from payops.reports import brief_report
+
+    store = _open(config.load(config_path))
+    try:
+        click.echo(brief_report(store, incident_id, format_, utc_now()), nl=False)
     finally:
         store.close()
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import click
 
 from payops import config
-from payops.domain.errors import StoreError
+from payops.domain.errors import StoreError, UsageError
+from payops.text import safe_line
 
 from . import out
 from .common import Verbs, config_option, json_option
@@ -29,37 +30,131 @@ def audit() -> None:
 
 
 @audit.command()
+@click.option(
+    "--report",
+    "reports",
+    multiple=True,
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Also prove that this exported report is as payops wrote it; may be given again.",
+)
+@click.option(
+    "--anchor",
+    "anchors",
+    multiple=True,
+    metavar="ROW:HASH",
+    help="Also prove that the chain still holds what `audit anchor` printed; may be given again.",
+)
 @config_option
 @json_option
 @click.pass_context
-def verify(ctx: click.Context, config_path: str | None, as_json: bool) -> None:
+def verify(
+    ctx: click.Context,
+    reports: tuple[Path, ...],
+    anchors: tuple[str, ...],
+    config_path: str | None,
+    as_json: bool,
+) -> None:
     """Recompute the chain; exit 1 when a row was changed, removed or moved."""
+    from payops.reports import fault_of
+
     store = _existing(config_path)
     try:
         report = store.audit.verify()
+        faults = [
+            f"{path}: {fault}" for path in reports if (fault := fault_of(store, _text(path))) is not None
+        ]
+        faults += [fault for anchor in anchors if (fault := _moved(store, anchor)) is not None]
     finally:
         store.close()
     if as_json:
         out.document(
             {
-                "ok": report.ok,
+                "ok": report.ok and not faults,
                 "rows": report.rows,
                 "head": report.head,
                 "first_bad": report.first_bad_seq,
                 "why": report.why,
+                "faults": faults,
             }
         )
-    elif report.ok:
-        out.line(f"The chain of {report.rows:,} rows is whole; head {report.head}")
     else:
-        out.line(f"The chain is broken at row {report.first_bad_seq}: {report.why}")
-    if not report.ok:
+        if report.ok:
+            out.line(f"The chain of {report.rows:,} rows is whole; head {report.head}")
+        else:
+            out.line(f"The chain is broken at row {report.first_bad_seq}: {report.why}")
+        for fault in faults:
+            out.line(fault)
+        if (reports or anchors) and not faults:
+            out.line(f"{len(reports) + len(anchors)} of {len(reports) + len(anchors)} proved")
+    if not report.ok or faults:
         ctx.exit(1)
+
+
+@audit.command()
+@config_option
+@json_option
+def anchor(config_path: str | None, as_json: bool) -> None:
+    """Print row and hash of the chain's end: kept elsewhere, it proves later that nothing up to it was changed."""
+    store = _existing(config_path)
+    try:
+        row, head = store.audit.head()
+    finally:
+        store.close()
+    if as_json:
+        out.document({"row": row, "head": head})
+    else:
+        out.line(f"{row}:{head}")
+
+
+@audit.command("export")
+@click.option("--since", metavar="TIME", help="Only rows from then on: a span back (90d) or a time.")
+@config_option
+def export_(since: str | None, config_path: str | None) -> None:
+    """Every row as one JSON document a line, oldest first, with its hash and the one before it."""
+    from payops.clock import iso, utc_now
+
+    from .report import back_to
+
+    start = back_to(since, utc_now()) if since else None
+    store = _existing(config_path)
+    try:
+        for row in store.audit.walk(start):
+            out.document(
+                {
+                    "seq": row.seq,
+                    "at": iso(row.at),
+                    "who": row.who,
+                    "what": row.what,
+                    "object": row.object,
+                    "result": row.result,
+                    "origin": row.origin,
+                    "detail": dict(row.detail),
+                    "hash": row.hash,
+                }
+            )
+    finally:
+        store.close()
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_bytes().decode("utf-8", "surrogateescape")
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be read: {error.strerror}") from error
+
+
+def _moved(store: Store, anchor: str) -> str | None:
+    row, _, head = anchor.partition(":")
+    if not (row.isascii() and row.isdigit() and head):
+        raise UsageError(
+            f"--anchor {safe_line(anchor, limit=80)!r}: write ROW:HASH as `audit anchor` prints it"
+        )
+    return None if store.audit.hash_at(int(row)) == head else f"row {row} is not the one that was anchored"
 
 
 @click.group(cls=Verbs)
 def store() -> None:
-    """Check or back up the store."""
+    """Check, back up or restore the store."""
 
 
 @store.command("check")
@@ -115,3 +210,17 @@ def backup(target: Path, config_path: str | None) -> None:
     finally:
         opened.close()
     out.line(str(target))
+
+
+@store.command()
+@click.argument("source", type=click.Path(path_type=Path))
+@config_option
+def restore(source: Path, config_path: str | None) -> None:
+    """Put the backup SOURCE in the store's place; what was there is kept beside it."""
+    from payops.clock import utc_now
+    from payops.store.check import restore as put_back
+
+    kept = put_back(source, config.load(config_path).store_path, utc_now())
+    out.line(
+        f"restored from {source}; what was there before is {kept}" if kept else f"restored from {source}"
+    )

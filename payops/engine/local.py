@@ -21,13 +21,12 @@ from payops.remedies import Runner
 from payops.signals import SignalSet, read
 from payops.signals.impact import impact as impact_of
 from payops.store import Store
-from payops.text import safe_json
 
 from .board import Board, CommandResult, HandoffDraft, IncidentDetail, PlanView, ReloadView
 from .boards import row
 
 WAIT_S = 30.0
-EXPORTS = ("md", "json")
+EXPORTS = reports.FORMATS
 
 
 class Boards(Protocol):
@@ -170,11 +169,18 @@ def draft(
     )
 
 
-def export(store: Store, incident_id: str, format_: str, directory: Path, now: datetime) -> Path:
+def export(
+    store: Store,
+    incident_id: str,
+    format_: str,
+    directory: Path,
+    now: datetime,
+    view: reports.View = "internal",
+) -> Path:
     """Write one incident's report; the file appears whole or not at all."""
     if format_ not in EXPORTS:
         raise UsageError(f"export: unknown format {format_!r}; use one of {', '.join(EXPORTS)}")
-    text = rendered(store, incident_id, format_, now)
+    text = rendered(store, incident_id, format_, now, view)
     directory.mkdir(parents=True, exist_ok=True)
     path = directory / f"{incident_id}.{format_}"
     partial = path.with_suffix(f".{format_}.part")
@@ -184,10 +190,8 @@ def export(store: Store, incident_id: str, format_: str, directory: Path, now: d
     return path
 
 
-def rendered(store: Store, incident_id: str, format_: str, now: datetime) -> str:
-    """The incident's report as text."""
-    if format_ == "md":
-        return reports.incident_markdown(store, incident_id, now)
-    return (
-        safe_json(json.dumps(reports.incident_json(store, incident_id), indent=2, ensure_ascii=False)) + "\n"
-    )
+def rendered(
+    store: Store, incident_id: str, format_: str, now: datetime, view: reports.View = "internal"
+) -> str:
+    """The incident's report as text, sealed with the end of the audit chain."""
+    return reports.incident_report(store, incident_id, format_, now, view)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
 from typing import Any
 
 from payops.clock import iso, iso_or_none
-from payops.domain.incidents import FixAttempt, Handoff, TimelineEntry
+from payops.domain.incidents import FixAttempt, Handoff, Incident, TimelineEntry
 from payops.store import Store
+
+from .story import Story
 
 
 def incident_json(store: Store, incident_id: str) -> dict[str, Any]:
@@ -16,6 +20,77 @@ def incident_json(store: Store, incident_id: str) -> dict[str, Any]:
         attempts = store.incidents.attempts(incident_id)
         handoffs = store.incidents.handoffs(incident_id)
         timeline = store.incidents.timeline(incident_id)
+    return _document(incident, attempts, handoffs, timeline)
+
+
+def story_json(story: Story) -> dict[str, Any]:
+    """The same for one kind of reader, with what came of it."""
+    made = _document(story.incident, story.attempts, story.handoffs, story.timeline)
+    impact = story.impact
+    made |= {
+        "view": story.view,
+        "impact": {
+            "since": iso_or_none(impact.since),
+            "payments": impact.payments,
+            "customers": impact.customers,
+            "money": [
+                {"currency": each.currency, "amount_minor": each.amount_minor} for each in impact.money
+            ],
+            "method": impact.method,
+        },
+        "cause": story.incident.cause,
+        "fixed": story.incident.fixed,
+        "answers": [
+            {"at": iso(each.at), "by": each.by, "kind": each.kind, "text": each.text}
+            for each in story.answers
+        ],
+        "decisions": [
+            {
+                "at": iso(each.at),
+                "by": each.by,
+                "option": each.option,
+                "text": each.text,
+                "why": each.why,
+                "executor": each.executor,
+            }
+            for each in story.decisions
+        ],
+        "followups": [
+            {
+                "id": each.id,
+                "kind": each.kind,
+                "what": each.what,
+                "owner": each.owner,
+                "due_at": iso_or_none(each.due_at),
+                "done_at": iso_or_none(each.done_at),
+            }
+            for each in story.followups
+        ],
+    }
+    if story.view == "auditor":
+        made["rule_hash"] = story.incident.rule_hash
+        made["policy"] = json.loads(story.incident.policy)
+        made["audit"] = [
+            {
+                "seq": row.seq,
+                "at": iso(row.at),
+                "who": row.who,
+                "what": row.what,
+                "result": row.result,
+                "origin": row.origin,
+                "hash": row.hash,
+            }
+            for row in story.audit
+        ]
+    return made
+
+
+def _document(
+    incident: Incident,
+    attempts: Sequence[FixAttempt],
+    handoffs: Sequence[Handoff],
+    timeline: Sequence[TimelineEntry],
+) -> dict[str, Any]:
     return {
         "id": incident.id,
         "rule": incident.rule,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -136,20 +136,60 @@ class Audit:
                 " WHERE at >= ? ORDER BY seq DESC LIMIT ?",
                 (to_epoch(since) if since else 0, limit),
             ).fetchall()
-        return [
-            AuditRow(
-                row["seq"],
-                from_epoch(row["at"]),
-                row["who"],
-                row["what"],
-                row["object"],
-                row["result"],
-                row["origin"],
-                json.loads(row["detail"]),
-                row["hash"],
-            )
-            for row in reversed(found)
-        ]
+        return [_row(row) for row in reversed(found)]
+
+    def walk(self, since: datetime | None = None) -> Iterator[AuditRow]:
+        """Every row at or after `since`, oldest first, a thousand at a time."""
+        start, last = to_epoch(since) if since else 0, 0
+        while True:
+            with self._store.read() as db:
+                found = db.execute(
+                    "SELECT seq, at, who, what, object, result, origin, detail, hash FROM audit"
+                    " WHERE seq > ? AND at >= ? ORDER BY seq LIMIT 1000",
+                    (last, start),
+                ).fetchall()
+            if not found:
+                return
+            yield from map(_row, found)
+            last = found[-1]["seq"]
+
+    def about(self, object_: str) -> list[AuditRow]:
+        """Every row about one object, oldest first."""
+        with self._store.read() as db:
+            found = db.execute(
+                "SELECT seq, at, who, what, object, result, origin, detail, hash FROM audit"
+                " WHERE object = ? ORDER BY seq",
+                (object_,),
+            ).fetchall()
+        return [_row(row) for row in found]
+
+    def head(self) -> tuple[int, str]:
+        """The number of rows and the hash of the last one: what a report is sealed with."""
+        with self._store.read() as db:
+            count, head = db.execute("SELECT count, head FROM audit_head").fetchone()
+        return int(count), str(head)
+
+    def hash_at(self, seq: int) -> str | None:
+        """The hash of one row; that of row 0 is the chain's beginning; None when there is no such row."""
+        if seq == 0:
+            return GENESIS
+        with self._store.read() as db:
+            row = db.execute("SELECT hash FROM audit WHERE seq = ?", (seq,)).fetchone()
+        return None if row is None else str(row["hash"])
+
+
+def _row(row: sqlite3.Row) -> AuditRow:
+    return AuditRow(
+        row["seq"],
+        from_epoch(row["at"]),
+        row["who"],
+        row["what"],
+        row["object"],
+        row["result"],
+        row["origin"],
+        json.loads(row["detail"]),
+        row["hash"],
+    )
 
 
 def _canonical(value: object) -> str:

@@ -1,9 +1,12 @@
-"""`payops store check` and `payops store backup`: is the file sound, and a copy of it."""
+"""`payops store check`, `backup` and `restore`: is the file sound, a copy of it, and the copy put back."""
 
 from __future__ import annotations
 
 import os
+import sqlite3
+from contextlib import closing, suppress
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 from payops.domain.errors import StoreError
@@ -27,6 +30,53 @@ class CheckReport:
 def check(store: Store) -> CheckReport:
     """Read the whole file: its pages, its references, its audit chain. Changes nothing."""
     return CheckReport(store.quick_check(), store.audit.verify())
+
+
+def restore(source: Path, path: Path, now: datetime) -> Path | None:
+    """Put a copy of the backup at `source` in the place of the store at `path`.
+
+    Returns where the store that was there is kept, None when there was none. `StoreError` when the backup is not
+    whole, or a process works on the store: stop it first. Whatever fails, the store at `path` stays as it was.
+    """
+    with Store.open_existing(source, now=None) as copy:
+        found = check(copy)
+        if not found.ok:
+            raise StoreError(
+                f"{source}: is not a whole store: {'; '.join(found.problems) or found.audit.why}"
+            )
+        _refuse_in_use(path, now)
+        partial = path.with_name(f"{path.name}.restoring")
+        partial.unlink(missing_ok=True)
+        backup(copy, partial)
+    kept = None
+    if path.exists():
+        kept = path.with_name(f"{path.name}.before-{now:%Y%m%dT%H%M%SZ}")
+        if kept.exists():
+            raise StoreError(f"{kept}: exists already; move it away, then restore again")
+        _fold_in(path)
+        path.rename(kept)
+    for rest in ("-wal", "-shm"):
+        path.with_name(path.name + rest).unlink(missing_ok=True)
+    partial.rename(path)
+    return kept
+
+
+def _refuse_in_use(path: Path, now: datetime) -> None:
+    if not path.exists():
+        return
+    try:
+        with Store.open_existing(path) as present:
+            holders = [present.leases.holder(name, now) for name in ("engine", "receiver")]
+    except StoreError:
+        return  # A damaged store is what a backup is restored over.
+    if (holder := next((each for each in holders if each), None)) is not None:
+        raise StoreError(f"{path}: {holder.holder} works on it; stop payops there, then restore again")
+
+
+def _fold_in(path: Path) -> None:
+    """Bring what is still in the write-ahead log into the file, so that the kept copy is whole by itself."""
+    with suppress(sqlite3.Error), closing(sqlite3.connect(path)) as conn:
+        conn.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
 
 def backup(store: Store, target: Path) -> Path:

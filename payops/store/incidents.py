@@ -16,13 +16,14 @@ from .fix_attempts import FixAttempts
 from .handoffs import Handoffs
 from .redaction import redact_name, redact_text
 from .rows import at, epoch
+from .similar import Similar
 from .swap import add_entry, get_incident, incident_from, lost_race, swap, why_json
 
 if TYPE_CHECKING:
     from .store import Store
 
 
-class Incidents(FixAttempts, Approvals, Handoffs):
+class Incidents(FixAttempts, Approvals, Handoffs, Similar):
     """Owns incidents, their timelines, fix attempts with their approvals, and handoffs."""
 
     def __init__(self, store: Store) -> None:
@@ -241,6 +242,15 @@ class Incidents(FixAttempts, Approvals, Handoffs):
                 "SELECT at, kind, who, text FROM timeline WHERE incident_id = ? ORDER BY id", (incident_id,)
             ).fetchall()
         return [TimelineEntry(from_epoch(row["at"]), row["kind"], row["who"], row["text"]) for row in rows]
+
+    def first_taken_at(self, incident_id: str) -> datetime | None:
+        """When a person first acknowledged it or accepted its handoff; None when nobody has."""
+        with self._store.read() as db:
+            row = db.execute(
+                "SELECT MIN(at) AS at FROM timeline WHERE incident_id = ? AND kind IN ('ack', 'accept')",
+                (incident_id,),
+            ).fetchone()
+        return at(row["at"])
 
     def last_word_at(self, incident_id: str) -> datetime | None:
         """When a person last said or did something with it; None when nobody has."""

@@ -110,3 +110,13 @@ def store(make_store: Callable[[], Store]) -> Store:
 @pytest.fixture
 def story() -> Callable[..., datetime]:
     return tell
+
+
+@pytest.fixture
+def story_start() -> datetime:
+    return NOW
+
+
+@pytest.fixture
+def no_accounts():
+    return SETTINGS

@@ -148,14 +148,21 @@ def test_escaped_text_is_one_line_without_live_markup(text):
     assert all(line.startswith(">") for line in escape_block(text).splitlines())
 
 
-def test_every_value_in_the_template_is_escaped():
+@pytest.mark.parametrize("name", ["incident", "protocol", "shift", "brief"])
+def test_every_value_in_a_markdown_template_is_escaped(name):
     """A number, a time of ours and a word from our own tables are the only ones that need no filter."""
-    source = (Path(markdown_module.__file__).parent / "templates" / "incident.md.j2").read_text()
-    plain = re.compile(r"^(attempt\.n|handoff\.level|impact\.payments|lasted|level|loop\.index)$")
+    source = (Path(markdown_module.__file__).parent / "templates" / f"{name}.md.j2").read_text()
+    plain = re.compile(
+        r"^(attempt\.n|handoff\.level|impact\.payments|lasted|level|loop\.index|card\.(incidents|platform)"
+        r"|card\.\w+ \| length|card\.time_to_\w+\.n|line\.opened|made\.\w+ \| length|line\.incident\.(severity|level)"
+        r"|each\.id|fix\.(times|of))$"
+    )
     for value in re.findall(r"\{\{(.+?)\}\}", source):
         expression = value.strip()
-        safe = re.search(r"\| (md|quote|utc)\b", expression) or plain.match(expression)
-        quoted = expression.startswith('"') and "|" not in expression
+        safe = re.search(r"\| (md|quote|utc|told|span|date|fenced|plain)\b", expression) or plain.match(
+            expression
+        )
+        quoted = expression.startswith(('"', "'")) and ("|" not in expression or "format(" in expression)
         assert safe or quoted, expression
 
 
