@@ -58,6 +58,7 @@ def whole_row_document(store: Store, row: InboxRow) -> dict[str, Any]:
         "last_received_at": None if row.verdict == "imported" else iso_or_none(row.last_received_at),
         "processed_at": iso_or_none(row.processed_at),
         "next_try_at": iso_or_none(row.next_try_at),
+        "same_as": row.same_as,
         "sha256": row.sha256 or None,
         "body": _body(row.body),
     }

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from payops.clock import from_epoch, to_epoch
 from payops.domain.events import Delivery, Facts, InboxState, Refusal, WebhookEvent
 
+from .changes import change_of, told_before
 from .events import insert_events, mark_in_inbox
 from .forwards import owe
 from .inbox_replay import InboxReplay
@@ -158,19 +159,26 @@ class Inbox(InboxSearch, InboxReplay):
         return self.process_batch([(row, facts)], now) == 1
 
     def process_batch(self, batch: Sequence[tuple[InboxRow, Facts]], now: datetime) -> int:
-        """`process` for many in one transaction; returns how many were not done before."""
+        """`process` for many in one transaction; returns how many were not done before.
+
+        A change that another event has told already is not applied a second time; the event says of which it is the
+        same. Only where it was made later is its time taken over: what it says was true then, too.
+        """
         done = 0
+        changes = [change_of(row.body) for row, _ in batch]
         with self._store.write() as db:
-            for row, facts in batch:
+            for (row, facts), change in zip(batch, changes, strict=True):
+                told = told_before(db, row, change)
                 changed = db.execute(
-                    "UPDATE inbox SET state = 'processed', processed_at = ?, next_try_at = NULL, error = NULL"
-                    " WHERE id = ? AND state <> 'processed'",
-                    (to_epoch(now), row.id),
+                    "UPDATE inbox SET state = 'processed', processed_at = ?, next_try_at = NULL, error = NULL,"
+                    " change = ?, same_as = ? WHERE id = ? AND state <> 'processed'",
+                    (to_epoch(now), change, told and told.event_id, row.id),
                 ).rowcount
                 if not changed:
                     continue
                 done += 1
-                self._store.facts.apply_facts(row.account, facts, now)
+                if told is None or row.event.created_at > told.created_at or facts.wrong_mode:
+                    self._store.facts.apply_facts(row.account, facts, now)
                 insert_events(db, [event_values(row.account, row.event)])
                 mark_in_inbox(db, row.account, [row.event.event_id])
         return done

@@ -30,6 +30,8 @@ class InboxRow:
     last_received_at: datetime | None = None
     processed_at: datetime | None = None
     next_try_at: datetime | None = None
+    same_as: str | None = None
+    """The event that told the same change before this one."""
 
 
 def listed_row(event: WebhookEvent) -> InboxRow:
@@ -53,4 +55,5 @@ def row_from(row: sqlite3.Row) -> InboxRow:
         at(row["last_received_at"]),
         at(row["processed_at"]),
         at(row["next_try_at"]),
+        row["same_as"],
     )
