@@ -49,6 +49,7 @@ REMEDY_IDS: tuple[str, ...] = (
     "diagnose",
     "enable-endpoint",
     "finalize-invoice",
+    "list-objects",
     "refund-duplicate",
     "reissue-refund",
     "resend-missing",

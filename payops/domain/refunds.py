@@ -53,7 +53,7 @@ class Wait:
         return refund.at + self.over
 
 
-_SOON, _BATCH = timedelta(minutes=10), timedelta(hours=48)
+_SOON, _BATCH = timedelta(minutes=5), timedelta(hours=48)
 _BALANCE = Wait(
     _SOON,
     timedelta(days=7),

@@ -97,6 +97,14 @@ REMEDY_ACTIONS: dict[str, RemedyAction] = {
             "calls",
         ),
         RemedyAction(
+            "objects.list",
+            "read",
+            "name the refunds, disputes, payouts, subscriptions or charges behind it, their money and deadlines",
+            "",
+            PROVIDERS,
+            "failed_refunds",
+        ),
+        RemedyAction(
             "payments.refund_duplicate",
             "money",
             "give back the second of two charges for one order, once all its refunds are summed",

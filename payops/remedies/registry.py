@@ -7,6 +7,7 @@ from .confirm_quarantine import ConfirmQuarantine
 from .diagnose import Diagnose
 from .enable_endpoint import EnableEndpoint
 from .giving_back import RefundDuplicate, ReissueRefund
+from .list_objects import ListObjects
 from .moving import Moves
 from .observe import Observe
 from .resend_missing import ResendMissing
@@ -33,5 +34,6 @@ _ALL: tuple[Remedy, ...] = (
     Moves(CollectOnce()),
     Moves(AttachPaymentMethod()),
     Moves(FinalizeInvoice()),
+    ListObjects(),
 )
 REMEDIES: dict[str, Remedy] = {remedy.action: remedy for remedy in _ALL}

@@ -8,7 +8,7 @@ from payops.config import AccountSettings
 from payops.domain.payments import Attempt
 from payops.store import Store
 
-from .rows import account_labels
+from .rows import Whose, account_labels
 from .schema import SignalRow
 from .success import seen_at
 
@@ -18,7 +18,7 @@ HONOURED = timedelta(days=3)
 """PayPal guarantees the money of an authorization for three of its 29 days; after that a capture may be refused."""
 
 
-def expiring(store: Store, account: AccountSettings, now: datetime) -> tuple[Attempt, ...]:
+def expiring(store: Store, account: Whose, now: datetime) -> tuple[Attempt, ...]:
     """Authorizations that end within a day, soonest first, that are not captured and no person has closed."""
     closed = store.incidents.closed_at(account.name, "authorization-expiring")
     return tuple(
@@ -41,7 +41,7 @@ def row(store: Store, account: AccountSettings, now: datetime) -> SignalRow:
     return SignalRow(account_labels(account), values, seen_at(store, account, now))
 
 
-def _unguaranteed(store: Store, account: AccountSettings, now: datetime) -> int | None:
+def _unguaranteed(store: Store, account: Whose, now: datetime) -> int | None:
     """Those still valid whose money PayPal no longer guarantees; None elsewhere, where both end together."""
     if account.provider != "paypal":
         return None

@@ -8,7 +8,7 @@ from payops.config import AccountSettings
 from payops.domain.payments import Dispute
 from payops.store import Store
 
-from .rows import account_labels
+from .rows import Whose, account_labels
 from .schema import SignalRow
 from .success import seen_at
 
@@ -18,7 +18,7 @@ _UNANSWERED = timedelta(days=2)
 """A dispute lost so soon after its reply was due was lost without one: a bank takes weeks to judge a reply."""
 
 
-def waiting(store: Store, account: AccountSettings, now: datetime) -> tuple[Dispute, ...]:
+def waiting(store: Store, account: Whose, now: datetime) -> tuple[Dispute, ...]:
     """Disputes without a reply, the soonest due first. One that a person has closed comes back on its last day."""
     closed = store.incidents.closed_at(account.name, "dispute-deadline")
     found = [
@@ -33,7 +33,7 @@ def waiting(store: Store, account: AccountSettings, now: datetime) -> tuple[Disp
     )
 
 
-def missed(store: Store, account: AccountSettings, now: datetime) -> tuple[Dispute, ...]:
+def missed(store: Store, account: Whose, now: datetime) -> tuple[Dispute, ...]:
     """Disputes of the last week lost because nobody replied in time, as far as their times tell."""
     closed = store.incidents.closed_at(account.name, "dispute-deadline")
     return tuple(

@@ -10,7 +10,7 @@ from payops.domain.payments import Attempt
 from payops.domain.refunds import went_through
 from payops.store import Store
 
-from .rows import account_labels, age_s
+from .rows import Whose, account_labels, age_s
 from .schema import SignalRow
 from .success import seen_at
 
@@ -28,7 +28,7 @@ class Duplicate:
     proven: bool
 
 
-def listed(store: Store, account: AccountSettings, now: datetime) -> tuple[Duplicate, ...]:
+def listed(store: Store, account: Whose, now: datetime) -> tuple[Duplicate, ...]:
     """Proven pairs of which neither is given back or let go, oldest first, that no person has closed."""
     closed = store.incidents.closed_at(account.name, "duplicate-payment")
     return tuple(
@@ -53,7 +53,7 @@ def row(store: Store, account: AccountSettings, now: datetime) -> SignalRow:
     return SignalRow(account_labels(account), values, seen_at(store, account, now))
 
 
-def _standing(store: Store, account: AccountSettings, since: datetime) -> list[Duplicate]:
+def _standing(store: Store, account: Whose, since: datetime) -> list[Duplicate]:
     pairs = store.facts.doubles(account.name, since)
     if not pairs:
         return []

@@ -21,6 +21,7 @@ from .inboxes import GRACE
 from .onset import onset
 from .rows import OURS, RECEIVER
 from .success import baseline
+from .troubles import AtAccount, Trouble, listed, money_of, troubles
 from .words import be, per_cent, plural
 
 MOST = 5_000
@@ -34,6 +35,9 @@ def impact(store: Store, incident: Incident, now: datetime) -> Impact:
         return _unseen(store, incident, "what payops cannot read it cannot count")
     if source == "account":
         return _unseen(store, incident, "a payment the provider does not take leaves no trace")
+    found = troubles(store, AtAccount(incident.account, incident.provider), source, end)
+    if found is not None:
+        return _objects(incident, found)
     if source == "rejections":
         return _stopped(store, incident, end)
     if source == "card_data":
@@ -60,6 +64,23 @@ def impact(store: Store, incident: Incident, now: datetime) -> Impact:
             f"{application_sentence(store, incident.account)}",
         )
     return Impact(incident.opened_at, None, None, method="this kind of incident has no count of payments")
+
+
+def _objects(incident: Incident, found: tuple[Trouble, ...]) -> Impact:
+    """What single objects are worth, by their ids; once none stands, how many did at the opening."""
+    if not found:
+        opened = next((why.value for why in incident.why if why.term == "count"), None)
+        then = f"; {opened} did at the opening" if isinstance(opened, int) and opened else ""
+        return Impact(
+            incident.opened_at, 0, None, method=f"none of the objects it is about stands any more{then}"
+        )
+    return Impact(
+        since=min(each.at for each in found),
+        payments=len(found),
+        customers=len({each.customer for each in found if each.customer}) or None,
+        money=money_of(found),
+        method=f"each is counted once: {listed(found)}",
+    )
 
 
 def _failures(store: Store, incident: Incident, end: datetime) -> Impact:

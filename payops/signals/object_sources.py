@@ -105,7 +105,7 @@ _SUBSCRIPTIONS = (
             "usual": Field(
                 "double", "share of renewals refused in the 6 days before; unknown where declines are hidden"
             ),
-            "usual_n": Field("int", "renewals seen in those 6 days"),
+            "usual_n": Field("int", "renewals those are a share of, 0 where declines are hidden"),
         },
         _OBJECTS_S,
     ),

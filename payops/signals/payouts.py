@@ -9,7 +9,7 @@ from payops.domain.incidents import Value
 from payops.domain.payments import Payout, Provider
 from payops.store import Store
 
-from .rows import account_labels, age_s
+from .rows import Whose, account_labels, age_s
 from .schema import SignalRow
 from .success import seen_at
 
@@ -18,7 +18,7 @@ SHOWN_BY: frozenset[Provider] = frozenset({"stripe"})
 """Providers whose payouts payops can see."""
 
 
-def failed(store: Store, account: AccountSettings, now: datetime) -> tuple[Payout, ...]:
+def failed(store: Store, account: Whose, now: datetime) -> tuple[Payout, ...]:
     """Failed payouts after which none in their currency went out, oldest first, that no person has closed."""
     closed = store.incidents.closed_at(account.name, "payout-failed")
     recent = store.facts.payouts(account.name, now - LOOK_BACK)

@@ -18,7 +18,7 @@ from payops.domain.refunds import (
 )
 from payops.store import Store
 
-from .rows import account_labels, age_s
+from .rows import Whose, account_labels, age_s
 from .schema import SignalRow
 from .success import seen_at
 
@@ -27,13 +27,13 @@ LOOK_BACK = timedelta(days=60)
 DAY = timedelta(hours=24)
 
 
-def failed(store: Store, account: AccountSettings, now: datetime) -> tuple[Refund, ...]:
+def failed(store: Store, account: Whose, now: datetime) -> tuple[Refund, ...]:
     """Refunds that failed within their limits, oldest first, that nothing has made good and no person has closed."""
     standing = _standing(store, account, now, "refund-failed")
     return tuple(refund for refund, broken in standing if broken is None)
 
 
-def excess(store: Store, account: AccountSettings, now: datetime) -> tuple[Refund, ...]:
+def excess(store: Store, account: Whose, now: datetime) -> tuple[Refund, ...]:
     """Refunds that asked for more than was left or came too late, and those of payments given back twice over."""
     refused = [
         refund for refund, broken in _standing(store, account, now, "refund-over-limit") if broken is not None
@@ -49,7 +49,7 @@ def excess(store: Store, account: AccountSettings, now: datetime) -> tuple[Refun
     return tuple(sorted((*refused, *beyond), key=lambda each: (each.at, each.refund_id)))
 
 
-def stuck(store: Store, account: AccountSettings, now: datetime) -> tuple[tuple[Refund, Wait], ...]:
+def stuck(store: Store, account: Whose, now: datetime) -> tuple[tuple[Refund, Wait], ...]:
     """Refunds that wait for longer than is worth no word, oldest first, each with what it waits for."""
     closed = store.incidents.closed_at(account.name, "refund-stuck")
     found = []
@@ -104,9 +104,7 @@ def excess_row(store: Store, account: AccountSettings, now: datetime) -> SignalR
     return SignalRow(account_labels(account), values, seen_at(store, account, now))
 
 
-def _standing(
-    store: Store, account: AccountSettings, now: datetime, rule: str
-) -> list[tuple[Refund, str | None]]:
+def _standing(store: Store, account: Whose, now: datetime, rule: str) -> list[tuple[Refund, str | None]]:
     """Failed refunds that nothing has made good, each with the limit it broke."""
     closed = store.incidents.closed_at(account.name, rule)
     found = [

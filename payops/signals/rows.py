@@ -4,11 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from typing import Protocol
 
 from payops.config import AccountSettings, EndpointSettings
 from payops.domain.incidents import Value
+from payops.domain.payments import Provider
 
 from .schema import SOURCES, SignalRow, SignalSet
+
+
+class Whose(Protocol):
+    """An account, as far as its stored objects are asked for."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def provider(self) -> Provider: ...
+
 
 RECEIVER = "receiver"
 """A label that incidents keep: who receives what is sent to the endpoint, `payops` or its `application`."""

@@ -10,7 +10,7 @@ from payops.domain.incidents import Value
 from payops.domain.payments import OWING, Invoice, Provider, Subscription
 from payops.store import Store
 
-from .rows import account_labels, age_s
+from .rows import Whose, account_labels, age_s
 from .schema import SignalRow
 from .success import seen_at
 
@@ -23,13 +23,13 @@ INVOICES_OF: frozenset[Provider] = frozenset({"stripe"})
 """Providers that bill with invoices."""
 
 
-def past_due(store: Store, account: AccountSettings, now: datetime) -> tuple[Subscription, ...]:
+def past_due(store: Store, account: Whose, now: datetime) -> tuple[Subscription, ...]:
     """Subscriptions that owe and are not known to lack a method, the longest owing first."""
     found = _owing(store, account, "subscription-past-due")
     return tuple(each for each in found if each.has_payment_method is not False)
 
 
-def unpayable(store: Store, account: AccountSettings, now: datetime) -> tuple[Subscription, ...]:
+def unpayable(store: Store, account: Whose, now: datetime) -> tuple[Subscription, ...]:
     """Subscriptions that came to owe in the last week and have no method to be charged, the longest owing first."""
     found = _owing(store, account, "subscription-no-payment-method")
     return tuple(
@@ -39,7 +39,7 @@ def unpayable(store: Store, account: AccountSettings, now: datetime) -> tuple[Su
     )
 
 
-def stuck_invoices(store: Store, account: AccountSettings, now: datetime) -> tuple[Invoice, ...]:
+def stuck_invoices(store: Store, account: Whose, now: datetime) -> tuple[Invoice, ...]:
     """Bills that could not be finalized, so that nobody will collect them, oldest first."""
     closed = store.incidents.closed_at(account.name, "subscription-invoice-stuck")
     found = [
@@ -60,11 +60,11 @@ def past_due_row(store: Store, account: AccountSettings, now: datetime) -> Signa
         values[f"count_{name}"] = owing
         values[f"collected_{name}"] = collected
         values[f"share_{name}"] = owing / (owing + collected) if owing + collected else None
-    # What was due before the last day; where declines leave no trace a share of it would be near nothing.
-    n, good = store.facts.renewals(account.name, now - WEEK, now - DAY)
+    # Where declines leave no trace, what is seen of renewals has no share of refused ones.
+    told = SIGHT[account.provider].all_declines
+    n, good = store.facts.renewals(account.name, now - WEEK, now - DAY) if told else (0, 0)
     values["usual_n"] = n
-    told = SIGHT[account.provider].all_declines and n > 0
-    values["usual"] = (n - good) / n if told else None
+    values["usual"] = (n - good) / n if n else None
     return SignalRow(account_labels(account), values, seen_at(store, account, now))
 
 
@@ -94,7 +94,7 @@ def stuck_row(store: Store, account: AccountSettings, now: datetime) -> SignalRo
     return SignalRow(account_labels(account), values, seen_at(store, account, now))
 
 
-def _owing(store: Store, account: AccountSettings, rule: str) -> list[Subscription]:
+def _owing(store: Store, account: Whose, rule: str) -> list[Subscription]:
     """Those whose bill is unpaid, but for what a person closed with an incident of `rule`, the longest owing first."""
     closed = store.incidents.closed_at(account.name, rule)
     found = [

@@ -198,6 +198,14 @@ class Account(ABC):
     def stick_invoice(self, at_ms: int, subscription: Subscription) -> None:
         """A bill that nobody will try to collect."""
 
+    def free_invoice(self, at_ms: int, subscription: Subscription) -> None:
+        """The bill that was stuck is put right and paid."""
+        return
+
+    def give_method(self, at_ms: int, subscription: Subscription) -> None:
+        """Its customer names a method to be charged."""
+        subscription.method = True
+
     @abstractmethod
     def refund_changed(self, at_ms: int, refund: Refund) -> None:
         """A refund's state changed later."""

@@ -6,7 +6,7 @@ Kinds that change the provider's state do so once: a fix stays fixed. Kinds that
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from . import mishaps
 from .cards import Buyer
@@ -18,6 +18,7 @@ from .scenario_model import Fault
 if TYPE_CHECKING:
     from .account import Account
 
+T = TypeVar("T")
 _MOST_LATE_MS = 90_000
 _FAILING_SHARE = 0.5
 """Of the deliveries, while retries are off."""
@@ -32,6 +33,7 @@ class Faults:
         self._endpoints = endpoints
         self._on: list[Fault] = []
         self._keys: dict[int, Key] = {}
+        self._touched: dict[int, list[object]] = {}
 
     def begin(self, at_ms: int, fault: Fault) -> None:
         self._on.append(fault)
@@ -47,6 +49,17 @@ class Faults:
         change = _END.get(fault.kind)
         if change is not None:
             change(self, fault)
+        heal = mishaps.HEALS.get(fault.kind)
+        if heal is not None:
+            heal(self._account, at_ms, fault)
+
+    def touch(self, fault: Fault, thing: object) -> None:
+        """What a fault did something to: that is what its end puts right."""
+        self._touched.setdefault(id(fault), []).append(thing)
+
+    def touched(self, fault: Fault, kind: type[T]) -> list[T]:
+        """The things of a kind that this very fault did something to, in that order."""
+        return [each for each in self._touched.get(id(fault), ()) if isinstance(each, kind)]
 
     def now(self, kind: str) -> Fault | None:
         """The first fault of a kind that holds now."""

@@ -29,6 +29,7 @@ class Case:
     until: str = ""
     within: str = "10m"
     ends: str = ""
+    duration: str = "40m"
     also: tuple[str, ...] = ()
     warmup: str = "3h"
     """Braintree tells of a sale when it settles, four hours later."""
@@ -36,6 +37,8 @@ class Case:
 
 FALLBACK = ", fallback_credential: true"
 FIXED = "state: resolved, level: 1, ended_as: fixed_by_payops"
+HEALED = "state: resolved, level: 2, ended_as: self_healed"
+"""Level 1 names the objects, a person is told, and it closes when somebody outside put things right."""
 CASES = (
     Case("key_revoked", "credentials-rejected", options=FALLBACK, ends=FIXED),
     Case("key_expired", "credentials-rejected", options=FALLBACK, ends=FIXED),
@@ -69,6 +72,22 @@ CASES = (
     ),
     Case("pan_in_metadata", "card-data-found", ends="state: open, level: 3"),
     Case("cvv_in_webhook", "card-data-found", ends="state: open, level: 3"),
+    Case("refund_failed", "refund-failed", until="15m", ends=HEALED),
+    Case("refund_stuck", "refund-stuck", until="15m", ends=HEALED),
+    Case("refund_over_limit", "refund-over-limit", until="15m", ends=HEALED),
+    Case("dispute_opened", "dispute-deadline", until="15m", ends=HEALED),
+    Case("payout_failed", "payout-failed", ("stripe",), until="30m", ends=HEALED, duration="100m"),
+    Case("duplicate_charge", "duplicate-payment", until="15m", ends=HEALED),
+    Case("authorization_expiring", "authorization-expiring", until="15m", ends=HEALED),
+    Case("subscription_past_due", "subscription-past-due", until="20m", within="15m", ends=HEALED),
+    Case(
+        "subscription_missing_payment_method",
+        "subscription-no-payment-method",
+        ("stripe", "braintree"),
+        until="20m",
+        ends=HEALED,
+    ),
+    Case("subscription_invoice_stuck", "subscription-invoice-stuck", ("stripe",), until="15m", ends=HEALED),
     Case("gateway_rejections", "gateway-rejections", ("stripe", "braintree"), also=("success-rate-drop",)),
 )
 
@@ -81,7 +100,7 @@ def scenario_of(case: Case, provider: str) -> scenarios.Scenario:
 schema: payops.scenario/v1
 name: {case.kind} at {provider}
 warmup: {case.warmup}
-duration: 40m
+duration: {case.duration}
 providers:
   {provider}: {{mode: live, payments_per_minute: 4{case.options}}}
 faults:

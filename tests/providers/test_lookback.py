@@ -35,7 +35,7 @@ def refund(n: int, created: int, **fields) -> dict:
     }
 
 
-def lists(charges=(), refunds=(), past_due=(), unpaid=()):
+def lists(charges=(), refunds=(), past_due=(), unpaid=(), payouts=()):
     """Stripe's lists, newest first, as far as the look-back uses them."""
 
     def answer(request):
@@ -44,7 +44,7 @@ def lists(charges=(), refunds=(), past_due=(), unpaid=()):
         if request.path == "/v1/subscriptions":
             rows = {"past_due": past_due, "unpaid": unpaid}[request.params["status"]]
         else:
-            rows = {"/v1/charges": charges, "/v1/refunds": refunds}[request.path]
+            rows = {"/v1/charges": charges, "/v1/refunds": refunds, "/v1/payouts": payouts}[request.path]
         rows = sorted(rows, key=lambda row: (-row["created"], row["id"]))
         rows = [row for row in rows if row["created"] >= int(request.params.get("created[gte]", 0))]
         after = request.params.get("starting_after")
@@ -180,7 +180,7 @@ def test_a_server_that_ignores_the_time_filter_does_not_send_us_back_for_ever(st
         }
     )
     pages, _ = drain(open_account())
-    assert len(pages) == 4
+    assert len(pages) == 5
 
 
 def test_what_reading_stopped_at_may_leave_the_list(stripe, open_account):
@@ -240,6 +240,24 @@ def test_nothing_is_taken_from_a_key_of_the_other_mode(stripe, open_account):
     stripe.answer = lambda request: reply({"livemode": False, "data": [], "has_more": False})
     with pytest.raises(ProviderError, match="reads test data"):
         open_account().poll("reconcile", None, NOW)
+
+
+# -- payouts
+
+
+def test_a_payout_that_went_out_is_read_and_dated_by_its_making(stripe, open_account):
+    made = {"object": "payout", "amount": 10_000, "currency": "eur"}
+    stripe.answer = lists(
+        [charge(1, T0 - 60)],
+        payouts=[
+            {"id": "po_1", "created": T0 - 7200, "status": "failed", **made},
+            {"id": "po_2", "created": T0 - 60, "status": "paid", **made},
+        ],
+    )
+    pages, _ = drain(open_account())
+    found = {each.payout_id: each for page in pages for each in page.facts.payouts}
+    assert {name: each.status for name, each in found.items()} == {"po_1": "failed", "po_2": "paid"}
+    assert all(each.changed_at == each.at for each in found.values())
 
 
 # -- what subscriptions owe
@@ -398,7 +416,7 @@ def test_every_feed_is_declared_and_answers(stripe, open_account):
         listed(request)
         if request.path in ("/v1/events", "/v1/balance")
         else reply({"id": "acct_1", "data": []})
-        if request.path not in ("/v1/charges", "/v1/refunds", "/v1/subscriptions")
+        if request.path not in ("/v1/charges", "/v1/refunds", "/v1/payouts", "/v1/subscriptions")
         else rows(request)
         if "status" in request.params or request.path != "/v1/subscriptions"
         else reply({"data": []})

@@ -138,12 +138,12 @@ def replace_provider(settings: Settings, provider: str) -> Settings:
 @pytest.mark.parametrize(
     ("provider", "status", "reason", "shown_after", "over_after"),
     [
-        ("stripe", "pending", "insufficient_funds", 10 * MINUTE, 7 * DAY),
+        ("stripe", "pending", "insufficient_funds", 5 * MINUTE, 7 * DAY),
         ("stripe", "pending", "processing", 2 * DAY, 10 * DAY),
-        ("stripe", "requires_action", None, 10 * MINUTE, 30 * DAY),
-        ("braintree", "settlement_pending", None, 10 * MINUTE, 3 * DAY),
+        ("stripe", "requires_action", None, 5 * MINUTE, 30 * DAY),
+        ("braintree", "settlement_pending", None, 5 * MINUTE, 3 * DAY),
         ("braintree", "submitted_for_settlement", None, 2 * DAY, 3 * DAY),
-        ("paypal", "PENDING", "ECHECK", 10 * MINUTE, 8 * DAY),
+        ("paypal", "PENDING", "ECHECK", 5 * MINUTE, 8 * DAY),
     ],
 )
 def test_a_waiting_refund_shows_when_due_and_says_how_long_waiting_is_right(

@@ -42,6 +42,8 @@ _OWES = {"expand": ["data.customer", "data.latest_invoice"]}
 _LISTS = (
     _List("/v1/charges", needed=True),
     _List("/v1/refunds"),
+    # Its events tell of a payout that failed; that a later one went out shows only here.
+    _List("/v1/payouts"),
     _List("/v1/subscriptions", since=False, params={"status": "past_due", **_OWES}),
     _List("/v1/subscriptions", since=False, params={"status": "unpaid", **_OWES}),
 )
@@ -49,7 +51,7 @@ RECONCILE = FeedSpec(
     "reconcile",
     EVERY_S,
     len(_LISTS),
-    "charges and refunds of the last 24 h that changed late, and what subscriptions owe",
+    "charges and refunds of the last 24 h that changed late, payouts, and what subscriptions owe",
     EVERY_S,
 )
 
@@ -88,7 +90,8 @@ def reconcile(reader: Reader, text: str | None, now: datetime) -> FeedPage:
     learned = Learned(session.account)
     read_at = min(now, answer.at or now)  # whichever clock is behind: a later event must win
     for thing in ours:
-        quiet = thing.object == "charge" and payments.settled(thing)
+        # A payout does not say when it changed: what an event told of it has a time of its own and stands.
+        quiet = thing.object == "payout" or (thing.object == "charge" and payments.settled(thing))
         made = fields.time(thing.created) if quiet else None
         learned.read(thing, min(made or read_at, read_at))
     last = listed[-1] if listed else None

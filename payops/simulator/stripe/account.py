@@ -240,6 +240,12 @@ class StripeAccount(Account):
     def stick_invoice(self, at_ms: int, subscription: Subscription) -> None:
         self.billing.stick(at_ms, subscription)
 
+    def free_invoice(self, at_ms: int, subscription: Subscription) -> None:
+        self.billing.free(at_ms, subscription)
+
+    def give_method(self, at_ms: int, subscription: Subscription) -> None:
+        self.billing.use_method(at_ms, subscription, subscription.buyer.payment_method)
+
     def latest_invoice(self, subscription: Subscription) -> Invoice | None:
         return self.billing.latest(subscription)
 

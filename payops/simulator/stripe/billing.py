@@ -94,6 +94,13 @@ class Billing:
         account.told(at_ms, "invoice.finalization_failed", invoice, shape)
         self._tell(at_ms, "updated", subscription, {})
 
+    def free(self, at_ms: int, subscription: Subscription) -> None:
+        """What kept the newest bill a draft is put right: it is finalized and paid."""
+        invoice = self.latest(subscription)
+        if invoice is not None and invoice.status == "draft":
+            self.finalize(at_ms, invoice, advance=False)
+            self.pay(at_ms, invoice)
+
     def finalize(self, at_ms: int, invoice: Invoice, *, advance: bool) -> None:
         """Make a draft payable; with `advance` it is collected by itself an hour later."""
         account = self._account
