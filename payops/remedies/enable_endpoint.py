@@ -10,6 +10,7 @@ from payops.domain.events import Endpoint, WebhookEvent
 from payops.domain.gaps import worth
 from payops.domain.incidents import Outcome
 from payops.domain.plans import Plan, Refusal
+from payops.signals.inboxes import inbox_of
 from payops.signals.words import plural
 
 from . import resending
@@ -86,7 +87,9 @@ class EnableEndpoint:
         if left:
             return Checked(False, f"{plural(len(left), 'event')} did not arrive")
         return Checked(
-            True, f"{endpoint.endpoint_id} is enabled at the provider and nothing is missing in our inbox"
+            True,
+            f"{endpoint.endpoint_id} is enabled at the provider and nothing is missing in "
+            f"{resending.inbox(context).words}",
         )
 
     def _enable(self, context: Context, plan: Plan, journal: Journal) -> Result | None:
@@ -128,7 +131,7 @@ def _gap(context: Context, endpoint: Endpoint) -> list[WebhookEvent] | None:
 
 def _since(context: Context, endpoint: Endpoint) -> datetime | None:
     configured = context.endpoint
-    if configured is None or not context.account.receives(configured):
+    if configured is None or inbox_of(context.store, context.account, configured) is None:
         return None
     return resending.since(context, endpoint)
 
@@ -141,7 +144,7 @@ def _plan(context: Context, endpoint: Endpoint, enable: bool, gap: list[WebhookE
     if gap is None:
         steps.append("resend nothing: what the application received is unknown here")
     else:
-        steps.append(resending.sentence(gap))
+        steps.append(resending.sentence(gap, resending.inbox(context).words))
         if enable:
             steps.append(
                 "list again once the provider's events are complete up to the enabling, and resend those too"

@@ -1,4 +1,4 @@
-"""`resend-missing`: ask the provider to send again what it generated and our inbox never saw."""
+"""`resend-missing`: ask the provider to send again what it generated and the endpoint's inbox never saw."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from payops.clock import to_epoch
 from payops.domain.events import Endpoint
 from payops.domain.gaps import worth
 from payops.domain.plans import Plan, Refusal
+from payops.signals.inboxes import inbox_of
 from payops.signals.words import plural
 
 from . import resending
@@ -15,14 +16,14 @@ from .results import Checked, Context, Ended, Result
 
 
 class ResendMissing:
-    """Only for endpoints whose deliveries reach payops's own inbox: of others it is unknown what is missing."""
+    """Only for endpoints whose inbox is known here, ours or an imported one: of others it is unknown what is missing."""
 
     id = "resend-missing"
     action = "webhooks.resend_missing"
 
     def plan(self, context: Context) -> Plan | Refusal:
         configured = context.endpoint
-        if configured is None or not context.account.receives(configured):
+        if configured is None or inbox_of(context.store, context.account, configured) is None:
             return Refusal(
                 "what the application behind this endpoint received is unknown here: nothing can be resent"
             )
@@ -40,12 +41,13 @@ class ResendMissing:
             return Refusal("nothing was received here yet: what is missing cannot be told")
         gap = resending.missing(context, endpoint, start, end)
         if not gap:
-            return Refusal("nothing is missing any more: every listed event is in our inbox")
+            words = resending.inbox(context).words
+            return Refusal(f"nothing is missing any more: every listed event is in {words}")
         return Plan(
             remedy=self.id,
             action=self.action,
             effect="external",
-            steps=(resending.sentence(gap),),
+            steps=(resending.sentence(gap, resending.inbox(context).words),),
             targets=len(gap),
             money=worth(gap),
             undo="none: an event that was sent cannot be unsent",
@@ -73,7 +75,7 @@ class ResendMissing:
         left = resending.still_missing(context, endpoint, plan, journal) if endpoint else []
         if left or endpoint is None:
             return Checked(False, f"{plural(len(left), 'event')} did not arrive")
-        return Checked(True, "every event of the plan is in our inbox")
+        return Checked(True, f"every event of the plan is in {resending.inbox(context).words}")
 
 
 def _stored(context: Context, plan: Plan) -> Endpoint | None:

@@ -1,4 +1,7 @@
-"""Sending again what an endpoint of ours missed: the event list minus our inbox, oldest first, a canary before the batch."""
+"""Sending again what an endpoint missed: the event list minus its inbox, oldest first, a canary before the batch.
+
+The inbox is ours, or the application's own where it is imported; of any other endpoint it is unknown what is missing.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +17,7 @@ from payops.domain.feeds import EVENT_LIST
 from payops.domain.gaps import amounts, paid, worth
 from payops.domain.incidents import Outcome
 from payops.domain.plans import Plan
+from payops.signals.inboxes import Inbox, Own, inbox_of
 from payops.signals.webhooks import subscribed
 from payops.signals.words import be, plural
 
@@ -22,8 +26,6 @@ from .results import Applied, Context, Ended, Result, Unknown, Waiting
 
 BATCH = 100
 """Events resent in one tick."""
-CANARY_WAIT = timedelta(seconds=30)
-"""How long a resent event may take to reach our inbox."""
 CANARY_TRIES = 3
 """So many events in a row that cannot be resent say that none can."""
 STEP_S = 10.0
@@ -31,18 +33,25 @@ STEP_S = 10.0
 PAUSE = timedelta(seconds=10)
 """After a rate limit that names no time."""
 MOST_LISTED = 10_000
-NO_GAP = "resend nothing: every listed event is in our inbox"
+_NO_GAP = "resend nothing: every listed event is in "
 _PREFIX = "resend-"
 _COUNTED = re.compile(r"resend \d")
 
 
-def since(context: Context, endpoint: Endpoint) -> datetime | None:
-    """From when on an event that is not in our inbox was missed.
+def inbox(context: Context) -> Inbox:
+    """The inbox that tells what the incident's endpoint received; ours where it names none."""
+    configured = context.endpoint
+    found = None if configured is None else inbox_of(context.store, context.account, configured)
+    return found or Own(context.store, context.account)
 
-    Our inbox says nothing about the time before its first verified event; without one, the moment we saw the
-    endpoint disabled is all there is.
+
+def since(context: Context, endpoint: Endpoint) -> datetime | None:
+    """From when on an event that is not in the inbox was missed.
+
+    It says nothing about the time before its first event; without one, the moment we saw the endpoint disabled is all
+    there is.
     """
-    first = context.store.inbox.first_verified_at(context.account.name)
+    first = inbox(context).judged_from()
     if first is not None:
         return first
     changes = context.store.facts.endpoint_changes(context.account.name, endpoint.endpoint_id)
@@ -50,32 +59,27 @@ def since(context: Context, endpoint: Endpoint) -> datetime | None:
 
 
 def listed_until(context: Context) -> datetime | None:
-    """Up to when the provider's event list is known to be complete here."""
+    """Up to when the provider's event list is known to be complete here, and the inbox to be read."""
     listed = EVENT_LIST[context.account.provider]
     feed = None if listed is None else context.store.facts.feed(context.account.name, listed)
-    return feed.data_as_of if feed else None
+    return inbox(context).bounded(feed.data_as_of) if feed and feed.data_as_of else None
 
 
 def missing(context: Context, endpoint: Endpoint, start: datetime, end: datetime) -> list[WebhookEvent]:
-    """Events for this endpoint that are listed and not in our inbox, oldest first."""
+    """Events for this endpoint that are listed and not in its inbox, oldest first."""
     oldest = context.now - timedelta(seconds=context.provider.retention_s)
-    events = context.store.facts.missing_events(
-        context.account.name,
-        subscribed(context.account.provider, endpoint),
-        max(start, oldest),
-        end,
-        limit=MOST_LISTED,
-    )
+    types = subscribed(context.account.provider, endpoint)
+    events = inbox(context).missing(types, max(start, oldest), end, MOST_LISTED)
     return sorted(events, key=_place)
 
 
-def sentence(events: Sequence[WebhookEvent]) -> str:
-    """The plan's line about the resend: count, span and money."""
+def sentence(events: Sequence[WebhookEvent], words: str = Own.words) -> str:
+    """The plan's line about the resend: count, span and money. `words`: how the inbox is called."""
     if not events:
-        return NO_GAP
+        return f"{_NO_GAP}{words}"
     first, last = (each.created_at.strftime("%H:%M:%S") for each in (events[0], events[-1]))
     return (
-        f"resend {plural(len(events), 'event')} generated {first} to {last} UTC and not in our inbox "
+        f"resend {plural(len(events), 'event')} generated {first} to {last} UTC and not in {words} "
         f"({amounts(worth(events))}), oldest first: one as a canary, the others once it has arrived"
     )
 
@@ -83,7 +87,8 @@ def sentence(events: Sequence[WebhookEvent]) -> str:
 def without_counts(steps: Sequence[str]) -> str:
     """A plan's steps as a phrase that stays true while more events go missing."""
     return "; ".join(
-        "resend what is missing then" if step == NO_GAP or _COUNTED.match(step) else step for step in steps
+        "resend what is missing then" if step.startswith(_NO_GAP) or _COUNTED.match(step) else step
+        for step in steps
     )
 
 
@@ -136,14 +141,14 @@ def _send_listed(context: Context, endpoint: Endpoint, plan: Plan, journal: Jour
 
 
 def arrived(context: Context, journal: Journal, event_id: str) -> bool | None:
-    """The read-back of a resend: our inbox. None while it may still be on its way."""
-    if context.store.inbox.has(context.account.name, event_id):
+    """The read-back of a resend: the inbox. None while it may still be on its way."""
+    if inbox(context).has(event_id):
         return True
-    return None if context.now - journal.begun_at < CANARY_WAIT else False
+    return None if context.now - journal.begun_at < inbox(context).seen_within else False
 
 
 def still_missing(context: Context, endpoint: Endpoint, plan: Plan, journal: Journal) -> list[WebhookEvent]:
-    """What the plan was to bring and is not in our inbox now."""
+    """What the plan was to bring and is not in the inbox now."""
     until = journal.at("until")
     return [] if until is None else missing(context, endpoint, _start(plan), until)
 
@@ -152,7 +157,7 @@ def summary(journal: Journal) -> str:
     """What was resent, what came by itself and what cannot be resent, as a phrase."""
     total, sent, refused = journal.get("total", 0), journal.get("sent", 0), journal.get("not_resendable", [])
     if not total:
-        return "every listed event is in our inbox: nothing to resend"
+        return "every listed event has arrived: nothing to resend"
     parts = [f"resent {sent} of {plural(total, 'event')}"]
     if refused:
         shown = ", ".join(f"{event_id} ({code})" for event_id, code in refused[:3])
@@ -265,16 +270,16 @@ def _canary(
 
 
 def _arrival(context: Context, journal: Journal) -> Result | None:
-    canary = journal.get("canary")
-    if context.store.inbox.has(context.account.name, canary):
+    canary, wait = journal.get("canary"), inbox(context).seen_within
+    if inbox(context).has(canary):
         journal.keep(canary_seen=True)
         return None
     sent_at = journal.at("canary_at") or context.now
-    if context.now - sent_at < CANARY_WAIT:
+    if context.now - sent_at < wait:
         return Waiting(f"waits to see the canary {canary} arrive")
     return Ended(
         "not_verified",
-        f"the canary {canary} was resent and did not arrive within {CANARY_WAIT.seconds} s: the rest was not sent",
+        f"the canary {canary} was resent and did not arrive within {wait.seconds} s: the rest was not sent",
     )
 
 
@@ -306,7 +311,7 @@ def _batch(
 
 
 def _here(context: Context, event: WebhookEvent) -> bool:
-    return context.store.inbox.has(context.account.name, event.event_id)
+    return inbox(context).has(event.event_id)
 
 
 def _send(

@@ -17,7 +17,7 @@ from payops.domain.policy import parse_policy
 from payops.store import FirstAttempt, Store
 
 from .credentials import application_sentence
-from .inboxes import GRACE
+from .inboxes import GRACE, Imported
 from .onset import onset
 from .rows import OURS, RECEIVER
 from .success import baseline
@@ -162,7 +162,8 @@ def _share(lost: list[FirstAttempt], beyond: int, failed: int) -> tuple[Money, .
 
 def _gap(store: Store, incident: Incident, end: datetime) -> Impact:
     """Paid purchases whose events are missing or had to be resent; unknown of an endpoint that is not ours."""
-    if incident.labels.get(RECEIVER, OURS) != OURS:
+    imported = incident.labels.get("topology") == "import"
+    if incident.labels.get(RECEIVER, OURS) != OURS and not imported:
         return Impact(
             incident.opened_at,
             None,
@@ -171,7 +172,11 @@ def _gap(store: Store, incident: Incident, end: datetime) -> Impact:
             "from here",
         )
     before = max((_listed(a) for a in store.incidents.attempts(incident.id)), key=_size, default=_NOTHING)
-    since = store.inbox.first_verified_at(incident.account)
+    inbox: Imported | None = None
+    since, until = store.inbox.first_verified_at(incident.account), end - GRACE
+    if imported:
+        inbox = Imported(store, incident.account, incident.labels["endpoint"])
+        since, until = inbox.judged_from(), inbox.known_until(end) or end - GRACE
     listed = EVENT_LIST[incident.provider]
     feed = None if listed is None else store.facts.feed(incident.account, listed)
     if since is None or feed is None or feed.data_as_of is None:
@@ -183,8 +188,11 @@ def _gap(store: Store, incident: Incident, end: datetime) -> Impact:
             None,
             method="nothing was received here yet, so what is missing cannot be told",
         )
-    until = min(end - GRACE, feed.data_as_of)
-    left = store.facts.missing_events(incident.account, _types(store, incident), since, until)
+    until, types = min(until, feed.data_as_of), _types(store, incident)
+    if inbox is None:
+        words, left = "our inbox", store.facts.missing_events(incident.account, types, since, until)
+    else:
+        words, left = inbox.words, inbox.missing(types, since, until, 10_000)
     if before.events > len(left):
         return _as_listed(incident, before, f"{len(left)} still missing at {until:%H:%M:%S} UTC")
     return Impact(
@@ -192,7 +200,7 @@ def _gap(store: Store, incident: Incident, end: datetime) -> Impact:
         payments=len(paid(left)),
         customers=None,
         money=worth(left),
-        method=f"{plural(len(left), 'event')} the provider lists {be(len(left))} not in our inbox; each paid "
+        method=f"{plural(len(left), 'event')} the provider lists {be(len(left))} not in {words}; each paid "
         "purchase among them is counted once",
     )
 

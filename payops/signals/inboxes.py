@@ -33,12 +33,19 @@ class Inbox(Protocol):
 
     words: str
     """How it is called in a sentence: `our inbox`."""
+    seen_within: timedelta
+    """How long an event that was sent again may take to be seen in it."""
 
     def judged_from(self) -> datetime | None:
         """The creation from which on an event that is not in it is missing; None = nothing can be told."""
 
     def known_until(self, now: datetime) -> datetime | None:
         """Up to which creation an event should be in it by now."""
+
+    def bounded(self, until: datetime) -> datetime | None:
+        """`until`, or as far as it was read by then; None = it was not."""
+
+    def has(self, event_id: str) -> bool: ...
 
     def count_missing(
         self, types: Sequence[str], since: datetime, until: datetime, limit: int = 10_000
@@ -85,6 +92,7 @@ class Own:
     """payops's own inbox: received and processed are both ours."""
 
     words = "our inbox"
+    seen_within = timedelta(seconds=30)
 
     def __init__(self, store: Store, account: AccountSettings) -> None:
         self._store = store
@@ -96,6 +104,12 @@ class Own:
 
     def known_until(self, now: datetime) -> datetime | None:
         return now - GRACE
+
+    def bounded(self, until: datetime) -> datetime | None:
+        return until
+
+    def has(self, event_id: str) -> bool:
+        return self._store.inbox.has(self._account, event_id)
 
     def count_missing(
         self, types: Sequence[str], since: datetime, until: datetime, limit: int = 10_000
@@ -158,6 +172,7 @@ class Imported:
     """The application's own inbox, as far as it was read; what it gives up it does not tell."""
 
     words = "the application's inbox"
+    seen_within = timedelta(seconds=120)
 
     def __init__(self, store: Store, account: str, endpoint: str) -> None:
         self._applications = store.applications
@@ -170,6 +185,13 @@ class Imported:
     def known_until(self, now: datetime) -> datetime | None:
         state = self._applications.state(*self._of)
         return None if state is None or state.read_at is None else min(now, state.read_at) - GRACE
+
+    def bounded(self, until: datetime) -> datetime | None:
+        known = self.known_until(until)
+        return None if known is None else min(until, known)
+
+    def has(self, event_id: str) -> bool:
+        return self._applications.has(*self._of, event_id)
 
     def count_missing(
         self, types: Sequence[str], since: datetime, until: datetime, limit: int = 10_000

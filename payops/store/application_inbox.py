@@ -191,6 +191,14 @@ class ApplicationInbox:
             ).fetchone()
         return int(row["n"])
 
+    def has(self, account: str, endpoint: str, event_id: str) -> bool:
+        with self._store.read() as db:
+            row = db.execute(
+                "SELECT 1 FROM application_inbox WHERE account = ? AND endpoint = ? AND event_id = ?",
+                (account, endpoint, event_id),
+            ).fetchone()
+        return row is not None
+
     def arrivals(self, account: str, endpoint: str, limit: int) -> list[datetime]:
         """When the last few events were received, newest first."""
         with self._store.read() as db:

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from payops.demo.headless import _House
+from payops.signals import read
+from payops.signals.impact import impact as impact_of
 from payops.simulator import ledger
 from payops.simulator import scenario as scenarios
 
@@ -27,13 +29,18 @@ SHOP = "{{name: shop, topology: {topology}, idempotent: true{more}}}"
 
 @contextmanager
 def lived(
-    provider: str, topology: str, tmp_path: Path, more: str = "", duration: str = "6m"
+    provider: str,
+    topology: str,
+    tmp_path: Path,
+    more: str = "",
+    duration: str = "6m",
+    faults: str = "",
 ) -> Iterator[_House]:
     endpoint = SHOP.format(topology=topology, more=more)
     # What Braintree settles now was paid a while ago.
     warmup = "5h" if provider == "braintree" else "5m"
     text = WORLD.format(provider=provider, endpoint=endpoint, warmup=warmup, duration=duration)
-    scenario = scenarios.parse(text, "topologies.yaml")
+    scenario = scenarios.parse(text + faults, "topologies.yaml")
     with ExitStack() as stack:
         house = _House(scenario, 5, tmp_path / "payops.db", stack)
         house.live(lambda share: None)
@@ -67,6 +74,35 @@ def test_an_application_that_was_down_gets_everything_once_it_answers_again(tmp_
         assert application.again == 0
         assert house.store.forwards.counts("stripe-live", "shop").waiting == 0
         assert [incident.rule for incident in house.incidents()] == []
+
+
+def test_what_an_application_missed_is_seen_in_its_own_inbox_resent_and_there_once(tmp_path: Path) -> None:
+    fault = "faults: [{kind: receiver_down, provider: stripe, endpoint: shop, at: 1m, until: 9m}]\n"
+    with lived("stripe", "import", tmp_path, duration="20m", faults=fault) as house:
+        (incident,) = house.incidents()
+        assert (incident.rule, incident.labels["endpoint"]) == ("webhook-events-missing", "shop")
+        assert (incident.ended_as, incident.level) == ("fixed_by_payops", 1)
+        (attempt,) = house.store.incidents.attempts(incident.id)
+        assert "not in the application's inbox" in attempt.plan
+        own = next(e for e in house.world.accounts["stripe-live"].endpoints.rows if e.name == "shop")
+        ids = [arrival.event_id for arrival in own.arrivals]
+        assert len(ids) == len(set(ids)) and set(ids) >= house.generated["stripe-live"]
+        counts = house.store.applications.counts("stripe-live", "shop")
+        assert counts.unprocessed == 0 and counts.received > 20
+        impact = impact_of(house.store, incident, incident.opened_at)
+        assert (
+            impact.payments and "the application's inbox" in impact.method
+        ) or "not received" in impact.method
+
+
+def test_what_an_application_leaves_lying_in_its_inbox_is_unprocessed(tmp_path: Path) -> None:
+    down = ", application: {down_at: 1m}"
+    with lived("paypal", "import", tmp_path, down) as house:
+        signals = read(house.store, house.settings, house.clock.now)
+        (row,) = [each for each in signals["webhooks"] if each.labels["endpoint"] == "shop"]
+        assert isinstance(row.values["unprocessed"], int) and row.values["unprocessed"] > 5
+        assert row.values["dead"] is None
+        assert row.values["missing"] == 0
 
 
 def test_what_an_application_does_not_take_is_received_and_not_processed(tmp_path: Path) -> None:
