@@ -78,7 +78,7 @@ def test_an_application_that_was_down_gets_everything_once_it_answers_again(tmp_
 
 def test_what_an_application_missed_is_seen_in_its_own_inbox_resent_and_there_once(tmp_path: Path) -> None:
     fault = "faults: [{kind: receiver_down, provider: stripe, endpoint: shop, at: 1m, until: 9m}]\n"
-    with lived("stripe", "import", tmp_path, duration="20m", faults=fault) as house:
+    with lived("stripe", "import", tmp_path, duration="15m", faults=fault) as house:
         (incident,) = house.incidents()
         assert (incident.rule, incident.labels["endpoint"]) == ("webhook-events-missing", "shop")
         assert (incident.ended_as, incident.level) == ("fixed_by_payops", 1)
