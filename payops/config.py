@@ -8,7 +8,7 @@ import stat
 import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, time
+from datetime import UTC, datetime, time, timedelta
 from functools import cached_property
 from ipaddress import ip_address
 from pathlib import Path
@@ -23,7 +23,7 @@ from .domain.errors import UsageError
 from .domain.events import Topology
 from .domain.maintenance import Once, Recurring, Weekday, Window, instant
 from .domain.payments import Mode, Provider
-from .domain.roles import OperatorRole
+from .domain.roles import ContactRole, OperatorRole
 from .text import did_you_mean, safe_line
 
 SCHEMA = "payops.config/v1"
@@ -264,6 +264,14 @@ class ArmEntry(_Model):
     remedies: tuple[str, ...]
 
 
+def _zone(name: str) -> None:
+    try:
+        ZoneInfo(name)
+    except (ValueError, OSError, ZoneInfoNotFoundError) as error:
+        close = did_you_mean(name, sorted(available_timezones()))
+        raise ValueError(f"timezone: no zone {name!r}{close}; write an IANA name, or UTC") from error
+
+
 class MaintenanceSettings(_Model):
     """Announced work: once, `from` until `until`, or on days from `start` to `end`; in the wall time of `timezone`."""
 
@@ -284,13 +292,7 @@ class MaintenanceSettings(_Model):
         once, daily = (self.from_, self.until), (self.start, self.end)
         if (None in once) == (None in daily) or set(once if None in once else daily) != {None}:
             raise ValueError("write either from and until, or start and end (with days or days_of_month)")
-        try:
-            ZoneInfo(self.timezone)
-        except (ValueError, OSError, ZoneInfoNotFoundError) as error:
-            close = did_you_mean(self.timezone, sorted(available_timezones()))
-            raise ValueError(
-                f"timezone: no zone {self.timezone!r}{close}; write an IANA name, or UTC"
-            ) from error
+        _zone(self.timezone)
         if 0 in self.days_of_month:
             raise ValueError("days_of_month: there is no day 0; the last day is -1")
         if None not in once and (self.days or self.days_of_month):
@@ -319,6 +321,50 @@ def _instant(at: datetime, zone: ZoneInfo, *, last: bool) -> datetime:
     return instant(at, zone, last=last) if at.tzinfo is None else at.astimezone(UTC)
 
 
+class QuietSettings(_Model):
+    """Hours in which a person is told nothing that can wait; in the wall time of `timezone`, over midnight if need be."""
+
+    from_: time = Field(alias="from")
+    until: time
+    timezone: str = "UTC"
+
+    @model_validator(mode="after")
+    def _complete(self) -> QuietSettings:
+        _zone(self.timezone)
+        if self.from_ == self.until:
+            raise ValueError("from and until must differ")
+        return self
+
+    def ends_at(self, now: datetime) -> datetime | None:
+        """When the quiet hours that hold at `now` end; None outside of them."""
+        zone = ZoneInfo(self.timezone)
+        local = now.astimezone(zone)
+        clock = local.time().replace(tzinfo=None)
+        over_midnight = self.from_ > self.until
+        inside = (
+            clock >= self.from_ or clock < self.until if over_midnight else self.from_ <= clock < self.until
+        )
+        if not inside:
+            return None
+        day = local.date() + timedelta(days=1) if over_midnight and clock >= self.from_ else local.date()
+        return datetime.combine(day, self.until, zone).astimezone(UTC)
+
+
+class ContactSettings(_Model):
+    """A person who is told: for which roles, over which Apprise URLs, in the order in which people are asked."""
+
+    name: str = Field(min_length=1, max_length=64)
+    roles: Annotated[tuple[ContactRole, ...], Field(min_length=1)]
+    targets: Annotated[tuple[SecretRef, ...], Field(min_length=1)]
+    quiet: QuietSettings | None = None
+
+
+class HeartbeatSettings(_Model):
+    """An address outside that raises the alarm when it hears nothing: asked only while payops is healthy."""
+
+    url: SecretRef
+
+
 class Settings(_Model):
     """The whole configuration. `base` is the directory relative paths are relative to."""
 
@@ -332,6 +378,8 @@ class Settings(_Model):
     arm: tuple[ArmEntry, ...] = ()
     status_pages: tuple[StatusPageSettings, ...] = ()
     maintenance: tuple[MaintenanceSettings, ...] = ()
+    contacts: tuple[ContactSettings, ...] = ()
+    heartbeat: HeartbeatSettings | None = None
     base: Path = Path()
 
     @model_validator(mode="after")
@@ -471,7 +519,7 @@ _SHAPES = {
 }
 _WHOLE = frozenset({"tuple_type", "model_type", "model_attributes_type"})
 _SECRETS = frozenset(
-    {*Credential.model_fields, "application_credential", "fallback_credentials", "resign_secret"}
+    {*Credential.model_fields, "application_credential", "fallback_credentials", "resign_secret", "targets"}
 )
 
 
@@ -523,6 +571,9 @@ def _model_at(location: list[Any]) -> list[str]:
         "arm": ArmEntry,
         "status_pages": StatusPageSettings,
         "maintenance": MaintenanceSettings,
+        "contacts": ContactSettings,
+        "quiet": QuietSettings,
+        "heartbeat": HeartbeatSettings,
     }
     names = [part for part in location if isinstance(part, str)]
     model = models.get(names[-1], Settings) if names else Settings

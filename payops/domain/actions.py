@@ -180,7 +180,19 @@ WEBHOOK_ACTIONS: tuple[Action, ...] = (
     ),
 )
 """Asked for by `payops webhooks` alone: what they act on is chosen by a filter, not on a screen of incidents."""
-BY_NAME: dict[str, Action] = {action.name: action for action in (*ACTIONS, *WEBHOOK_ACTIONS)}
+NOTIFY_ACTIONS: tuple[Action, ...] = (
+    Action(
+        "confirm",
+        "Confirm a message",
+        "",
+        "engine",
+        _ACT,
+        "Say that a message reached you, by its number.",
+        ("message",),
+    ),
+)
+"""Asked for by `payops notify` alone."""
+BY_NAME: dict[str, Action] = {action.name: action for action in (*ACTIONS, *WEBHOOK_ACTIONS, *NOTIFY_ACTIONS)}
 
 CAUSES: tuple[str, ...] = (
     "provider outage",

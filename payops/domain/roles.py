@@ -10,6 +10,15 @@ OPERATOR_ROLES: tuple[OperatorRole, ...] = ("viewer", "operator", "coordinator",
 HandoffRole = Literal[
     "backend-coordinator", "integration-coordinator", "tech-lead-orchestrator", "security-coordinator", "user"
 ]
+ContactRole = Literal[
+    "operator",
+    "backend-coordinator",
+    "integration-coordinator",
+    "tech-lead-orchestrator",
+    "security-coordinator",
+    "user",
+]
+"""Whom people are told as: a handoff's role, or the operators, who approve."""
 ROLE_LEVELS: dict[HandoffRole, int] = {
     "backend-coordinator": 2,
     "integration-coordinator": 2,

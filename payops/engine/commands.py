@@ -284,6 +284,14 @@ def _done(hands: Hands, request: Request) -> str:
     return escalation.done(hands.store, _field(request, "followup"), request.operator, request.now)
 
 
+def _confirm(hands: Hands, request: Request) -> str:
+    said = _field(request, "message").removeprefix("#")
+    if not (said.isascii() and said.isdigit()):
+        raise UsageError(f"confirm: {safe_line(said, limit=40)!r} is no number of a message")
+    found = hands.store.outbox.confirm(int(said), request.operator, request.now)
+    return f"message {found.id} to {found.contact}: confirmed by {request.operator}"
+
+
 def _date(request: Request, name: str) -> datetime | None:
     """The end of the UTC day a person named as YYYY-MM-DD; None when they named none."""
     said = request.fields.get(name, "").strip()
@@ -359,6 +367,7 @@ REQUIRED: dict[str, tuple[str, ...]] = {
     "decide": ("option", "why"),
     "learn": ("lesson", "text"),
     "done": ("followup",),
+    "confirm": ("message",),
     "arm": ("account", "remedies", "reason"),
     "disarm": ("account", "remedies", "reason"),
 }
@@ -383,6 +392,7 @@ HANDLERS: dict[str, Handler] = {
     "decide": _decide,
     "learn": _learn,
     "done": _done,
+    "confirm": _confirm,
     "reload": _reload,
     "stop": _stop,
     "resume": _resume,

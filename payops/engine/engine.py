@@ -13,6 +13,7 @@ from payops.domain.errors import LostRace, StoreError
 from payops.escalation import audit as audit_next_actions
 from payops.escalation import keep_quiet
 from payops.escalation import tick as escalation_tick
+from payops.notify import collect as collect_messages
 from payops.providers.port import Provider
 from payops.receiver.importing import import_inboxes
 from payops.remedies import Runner
@@ -95,6 +96,7 @@ class Engine:
         if may_act:
             # Only after Level 1 has had its turn: what waited while no engine ran is not forgotten.
             audit_next_actions(self.store, self.settings, signals, now)
+        collect_messages(self.store, self.settings, now)
         if failed is not None:
             raise failed
         if full:

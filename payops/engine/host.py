@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from payops.clock import Now, iso, utc_now
 from payops.config import Settings
 from payops.domain.errors import PayopsError
+from payops.notify import Post
 from payops.providers.pool import ProviderPool
 from payops.providers.port import Provider, WebhookVerifier
 from payops.receiver import Receiver
@@ -83,6 +84,7 @@ class EngineHost:
         self._verifiers: dict[str, WebhookVerifier] = {}
         self._providers: Mapping[str, Provider] = {}
         self._pool: ProviderPool | None = None
+        self._post: Post | None = None
         self._slots: dict[str, int] = {}
         self._starting = True
         """Nobody ticked before this process: the rule files it read at its start are the ones in use."""
@@ -125,6 +127,12 @@ class EngineHost:
             self.store, self.settings, self._outside, self._providers, polls, self._receiver, rules
         )
         self._slots = webhook_slots(self.settings, self.store)
+        post = Post(
+            self.store, self.settings, self._outside.secrets, self._now, lambda: self._lease is not None
+        )
+        if post.needed:
+            self._post = post
+            post.start()
         self._thread = threading.Thread(target=self._run, name="payops-engine", daemon=True)
         self._thread.start()
         from apscheduler.schedulers.background import BackgroundScheduler
@@ -148,6 +156,8 @@ class EngineHost:
             self._engine.polls.close()
         if self._forwarding is not None:
             self._forwarding.stop()
+        if self._post is not None:
+            self._post.stop()
         if self._thread is not None:
             self._thread.join(timeout=0.5)
         try:

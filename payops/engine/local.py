@@ -16,6 +16,7 @@ from payops import escalation, reports
 from payops.clock import Now, monotonic_s, utc_now
 from payops.config import Settings
 from payops.domain.errors import UsageError
+from payops.domain.messages import Message
 from payops.domain.plans import Plan, Refusal
 from payops.remedies import Runner
 from payops.signals import SignalSet, read
@@ -125,6 +126,9 @@ def detail(store: Store, incident_id: str, now: datetime) -> IncidentDetail:
         evidence.append(("money at risk", ", ".join(str(money) for money in impact.money)))
     if impact.method:
         evidence.append(("counted as", impact.method))
+    told = [_delivery(each) for each in store.outbox.of(incident_id)]
+    if told:
+        evidence.append(("told", "; ".join(told)))
     return IncidentDetail(
         incident=incident,
         row=row(store, incident, now),
@@ -134,6 +138,18 @@ def detail(store: Store, incident_id: str, now: datetime) -> IncidentDetail:
         runbook=str(policy.get("runbook", "")),
         evidence=tuple(evidence),
     )
+
+
+def _delivery(message: Message) -> str:
+    """Whom a message was for, and what became of it."""
+    at = message.ended_at or message.due_at
+    state = {
+        "waiting": f"from {at:%H:%M} UTC",
+        "sent": f"at {at:%H:%M} UTC",
+        "failed": f"failed: {message.error}",
+        "dropped": "no longer needed",
+    }[message.state]
+    return f"{message.contact} ({message.kind}) {state}"
 
 
 def plan_view(runner: Runner, incident_id: str, signals: SignalSet, now: datetime) -> PlanView:

@@ -37,6 +37,11 @@ def _resolve(reference: str, base: Path) -> str:
 
 def check_secrets(settings: Settings, outside: Outside) -> None:
     """Look every reference up once, so that a missing secret is said before anything starts."""
+    for contact in settings.contacts:
+        for target in contact.targets:
+            outside.secrets(target)
+    if settings.heartbeat is not None:
+        outside.secrets(settings.heartbeat.url)
     for account in settings.accounts:
         for slot in range(account.slots):
             credential = account.credential(slot)

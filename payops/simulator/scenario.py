@@ -150,6 +150,7 @@ NEEDED: dict[str, tuple[str, ...]] = {
     "decide": ("option", "why"),
     "learn": ("lesson", "text"),
     "done": ("followup",),
+    "confirm": ("message",),
     "arm": ("remedies", "reason"),
     "disarm": ("remedies", "reason"),
 }

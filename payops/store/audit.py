@@ -169,6 +169,21 @@ class Audit:
             count, head = db.execute("SELECT count, head FROM audit_head").fetchone()
         return int(count), str(head)
 
+    def ends_well(self) -> bool:
+        """Whether the last row is the one that was written last, and seals what it says: cheap, of the end alone."""
+        with self._store.read() as db:
+            known = db.execute("SELECT count, head FROM audit_head").fetchone()
+            row = db.execute(
+                "SELECT seq, at, who, what, object, result, origin, detail, prev_hash, hash FROM audit"
+                " ORDER BY seq DESC LIMIT 1"
+            ).fetchone()
+        if known is None:
+            return False
+        if row is None:
+            return bool(known["count"] == 0 and known["head"] == GENESIS)
+        last = tuple(row)
+        return bool(known["count"] == last[0] and known["head"] == last[9] == _seal(last[8], last[:8]))
+
     def hash_at(self, seq: int) -> str | None:
         """The hash of one row; that of row 0 is the chain's beginning; None when there is no such row."""
         if seq == 0:

@@ -252,6 +252,16 @@ class Incidents(FixAttempts, Approvals, Handoffs, Similar):
             ).fetchone()
         return at(row["at"])
 
+    def update_overdue_at(self, incident_id: str) -> datetime | None:
+        """When payops last wrote down that its holder owes an update, unless a person has said something since."""
+        with self._store.read() as db:
+            row = db.execute(
+                "SELECT MAX(at) AS at FROM timeline WHERE incident_id = ?1 AND kind = 'update_overdue'"
+                " AND at > COALESCE((SELECT MAX(at) FROM timeline WHERE incident_id = ?1 AND who <> 'payops'), 0)",
+                (incident_id,),
+            ).fetchone()
+        return at(row["at"])
+
     def last_word_at(self, incident_id: str) -> datetime | None:
         """When a person last said or did something with it; None when nobody has."""
         with self._store.read() as db:

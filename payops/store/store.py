@@ -26,6 +26,7 @@ from .inbox import Inbox
 from .incidents import Incidents
 from .leases import Lease, Leases
 from .migrations import CURRENT, migrate
+from .outbox import Outbox
 from .rules import Rules
 from .silences import Silences
 from .switches import Switches
@@ -69,6 +70,7 @@ class Store:
         self.applications = ApplicationInbox(self)
         self.incidents = Incidents(self)
         self.followups = Followups(self)
+        self.outbox = Outbox(self)
         self.rules = Rules(self)
         self.silences = Silences(self)
         self.commands = Commands(self)

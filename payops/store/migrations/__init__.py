@@ -15,6 +15,7 @@ from . import (
     escalation,
     exceptions,
     first,
+    outbox,
     rulebook,
     second,
     silences,
@@ -33,6 +34,7 @@ HISTORY: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("0008_approvals", approvals.STATEMENTS),
     ("0009_escalation", escalation.STATEMENTS),
     ("0010_rulebook", rulebook.STATEMENTS),
+    ("0011_outbox", outbox.STATEMENTS),
 )
 CURRENT = len(HISTORY)
 APPLICATION_ID = 0x7061796F
