@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
+
 import click
 
 from payops import config
 from payops.clock import utc_now
+from payops.domain.errors import UsageError
 
 from . import out
 from .common import config_option, json_option
@@ -30,7 +33,8 @@ def doctor(
     from payops.engine.findings import document
     from payops.engine.outside import real_world
     from payops.engine.tls import certificate_reader
-    from payops.engine.wiring import open_providers
+    from payops.engine.wiring import open_account
+    from payops.providers.port import Provider
     from payops.providers.statuspages import StatusPage
     from payops.remedies import http_probe
     from payops.store import Store
@@ -38,27 +42,33 @@ def doctor(
     settings = config.load(config_path)
     names = [settings.account(account).name] if account else [entry.name for entry in settings.accounts]
     outside = real_world(settings)
-    tools = Tools(
-        http_probe(outside.routes),
-        certificate_reader(outside.routes),
-        tuple(StatusPage(page.provider, page.url) for page in settings.status_pages),
-    )
-    providers = open_providers(settings, outside, None)
-    try:
+    providers: dict[str, Provider | UsageError] = {}
+    with ExitStack() as stack:
+        store = None
+        if settings.store_path.exists():
+            store = stack.enter_context(Store.open_existing(settings.store_path, now=utc_now()))
+        for name in names:
+            try:
+                opened = open_account(settings.account(name), outside, None)
+            except UsageError as error:
+                providers[name] = error
+                continue
+            stack.callback(opened.close)
+            providers[name] = opened
+        tools = Tools(
+            http_probe(outside.routes),
+            certificate_reader(outside.routes),
+            tuple(StatusPage(page.provider, page.url) for page in settings.status_pages),
+            outside.secrets,
+            store,
+        )
         found = examine(
             settings, providers, names, utc_now, tools, lambda name: out.say(f"looking at {name} …")
         )
-    finally:
-        for provider in providers.values():
-            provider.close()
-    if settings.store_path.exists():
-        # What the look cost belongs to the read meter; without a store there is no meter yet.
-        store = Store.open_existing(settings.store_path, now=utc_now())
-        try:
+        if store is not None:
+            # What the look cost belongs to the read meter; without a store there is no meter yet.
             for each in found:
                 store.facts.record_calls(each.account, each.calls, utc_now())
-        finally:
-            store.close()
     if as_json:
         out.document(document(found, utc_now()))
     else:

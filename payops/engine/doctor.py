@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from urllib.parse import urlsplit
 
 from payops.clock import Now
 from payops.config import AccountSettings, EndpointSettings, Settings
 from payops.domain.abilities import CANNOT
+from payops.domain.api_versions import READS, differ
 from payops.domain.errors import NotPossible, ProviderError, UsageError
 from payops.domain.event_types import EVENT_TYPES
 from payops.domain.events import AccountState, ApiCall, CredentialProof, Endpoint
@@ -16,6 +18,9 @@ from payops.domain.payments import OTHER_MODE, Mode
 from payops.providers.port import APPLICATION, Provider
 from payops.providers.statuspages import StatusPage, read_page
 from payops.remedies.probe import UrlProbe
+from payops.signals import signatures
+from payops.signals.words import minutes, plural
+from payops.store import Store
 from payops.text import safe_line
 
 from .findings import Examined, Finding
@@ -24,6 +29,9 @@ from .tls import Certificate
 SKEW_S = 30
 """A clock this far off breaks signatures' tolerance windows and the order of events."""
 SOON_DAYS = 14
+FAILED = 3
+"""So many signatures that fail since the last good one are no accident."""
+RECENT_S = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,21 +41,34 @@ class Tools:
     probe: UrlProbe
     certificate: Callable[[str, datetime], Certificate]
     pages: Sequence[StatusPage] = ()
+    secrets: Callable[[str], str] | None = None
+    """What a reference stands for; None = not looked up here."""
+    store: Store | None = None
+    """What reached payops so far; None = there is no store yet."""
 
 
 def examine(
     settings: Settings,
-    providers: dict[str, Provider],
+    providers: Mapping[str, Provider | UsageError],
     names: Iterable[str],
     now: Now,
     tools: Tools,
     progress: Callable[[str], None] = lambda account: None,
 ) -> list[Examined]:
-    """Look at the named accounts, one after the other; reads only. `progress` hears which one is looked at."""
+    """Look at the named accounts, one after the other; reads only. `progress` hears which one is looked at.
+
+    An account whose adapter could not be opened is told as such; it keeps no other from being looked at.
+    """
     found = []
     for name in names:
         progress(name)
-        found.append(_Doctor(settings.account(name), providers[name], now, tools).examine())
+        account, provider = settings.account(name), providers[name]
+        if isinstance(provider, UsageError):
+            todo = "correct the reference, or store the secret it names"
+            said = Finding("monitor credential", "wrong", safe_line(str(provider), limit=400), todo)
+            found.append(Examined(account.name, account.provider, account.mode, None, (said,)))
+            continue
+        found.append(_Doctor(account, provider, now, tools).examine())
     return found
 
 
@@ -62,6 +83,7 @@ class _Doctor:
         self._findings: list[Finding] = []
         self._state: AccountState | None = None
         self._usable = False
+        self._known: tuple[Endpoint, ...] | None = None
         self._calls: tuple[ApiCall, ...] = ()
 
     def examine(self) -> Examined:
@@ -85,6 +107,7 @@ class _Doctor:
         else:
             self._add("feeds", "unknown", "not asked: the monitor credential is of no use here")
         self._endpoints()
+        self._webhooks()
         self._clock()
         self._status_pages()
         for ability, why in CANNOT[account.provider].items():
@@ -206,8 +229,13 @@ class _Doctor:
         elif state.due:
             todo = "give it before the provider restricts the account"
             self._add("account", "note", f"the provider wants: {', '.join(state.due)}", todo)
-        else:
+        elif state.payouts_enabled is not None:
             self._add("account", "ok", "charges and payouts are enabled")
+        elif state.at < self._now():
+            said = f"a payment was taken at {state.at:%H:%M:%S} UTC; the provider says nowhere whether it still may be"
+            self._add("account", "unknown", said)
+        else:
+            self._add("account", "ok", "charges are enabled; the provider does not tell of payouts")
 
     # Endpoints
 
@@ -220,6 +248,7 @@ class _Doctor:
             except (ProviderError, UsageError) as error:
                 bucket = error.bucket if isinstance(error, ProviderError) else "invalid_request"
                 self._add("endpoints", "wrong", f"not listed: {bucket}: {error}", _TODO[bucket])
+        self._known = known
         if not account.endpoints:
             todo = "add [[accounts.endpoints]] so that missing events can be noticed"
             self._add("endpoints", "unknown", "none is configured", todo)
@@ -264,24 +293,30 @@ class _Doctor:
 
     def _version(self, check: str, listed: Endpoint) -> None:
         configured = self._account.api_version
+        meant = configured or READS.get(self._account.provider)
         told = {
             "the endpoint": listed.api_version,
             "the account": self._state.api_version if self._state else None,
         }
-        if configured is None:
+        if meant is None:
             return
-        drifted = [f"{what} {version}" for what, version in told.items() if version not in (None, configured)]
+        drifted = [
+            f"{what} has {version}" for what, version in told.items() if version and differ(version, meant)
+        ]
         if drifted:
             todo = "read the changelog between them, then set api_version or upgrade the endpoint"
-            self._add(
-                f"{check}: API version", "wrong", f"{configured} is configured, {', '.join(drifted)}", todo
-            )
+            said = f"{configured} is configured" if configured else f"payops reads {meant}"
+            self._add(f"{check}: API version", "wrong", f"{said}, {', '.join(drifted)}", todo)
 
     def _reachable(self, endpoint: EndpointSettings) -> None:
         check = f"endpoint {endpoint.name}: address"
         answers, seen = self._tools.probe.answers(endpoint.url)
         if not answers:
-            todo = "make the address reachable from outside; the provider gives up after days of failures"
+            todo = (
+                "start `payops receive` (or `payops run`): nothing listens on this machine at this address"
+                if _is_loopback(endpoint.url)
+                else "make the address reachable from outside; the provider gives up after days of failures"
+            )
             self._add(check, "wrong", f"does not answer: {seen}", todo)
             return
         certificate = self._tools.certificate(endpoint.url, self._now())
@@ -296,6 +331,49 @@ class _Doctor:
                 else f", certificate good for {certificate.days_left} days"
             )
             self._add(check, "ok", f"answers: {seen}{until}")
+
+    # What reached us
+
+    def _webhooks(self) -> None:
+        """Whether what arrives is signed with what is stored: only deliveries tell, no provider shows its secrets."""
+        for endpoint in self._account.endpoints:
+            if self._account.receives(endpoint) and self._account.verifies(0):
+                self._verifying(endpoint)
+
+    def _verifying(self, endpoint: EndpointSettings) -> None:
+        check = f"endpoint {endpoint.name}: webhook secret"
+        account, store = self._account, self._tools.store
+        if self._known is not None and self._tools.secrets is not None and account.webhook_id is not None:
+            try:
+                meant = self._tools.secrets(account.webhook_id)
+            except UsageError as error:
+                self._add(check, "wrong", str(error), "correct the reference, or store the id it names")
+                return
+            if meant not in {each.endpoint_id for each in self._known}:
+                todo = f"store the id of the webhook with this URL under {account.webhook_id}"
+                said = f"the provider's list of this mode has no webhook with the stored id …{meant[-4:]}"
+                self._add(check, "wrong", said, todo)
+                return
+        if store is None:
+            self._add(check, "unknown", "no store yet: nothing has been received that could prove it")
+            return
+        seen = signatures.row(store, account, endpoint, self._now()).values
+        failed, other, age = (seen.get(name) for name in ("since_good", "other_since_good", "last_good_s"))
+        last = (
+            f"the last good one {minutes(age)} ago" if isinstance(age, int) else "there was no good one yet"
+        )
+        if isinstance(other, int) and other and (not isinstance(age, int) or age > RECENT_S):
+            todo = f"store the secret of the {account.mode} endpoint"
+            said = f"{plural(other, 'webhook')} verified as of the other mode, {last}: the secret is the other mode's"
+            self._add(check, "wrong", said, todo)
+        elif isinstance(failed, int) and failed >= FAILED:
+            todo = "store the endpoint's present secret (a rotated one shows once), or promote the fallback's"
+            said = f"{plural(failed, 'webhook')} failed the signature check, {last}: the secret is not the endpoint's"
+            self._add(check, "wrong", said, todo)
+        elif isinstance(age, int):
+            self._add(check, "ok", f"verified a delivery {minutes(age)} ago")
+        else:
+            self._add(check, "unknown", "nothing has been received yet that could prove it")
 
     # Around it
 
@@ -319,6 +397,10 @@ class _Doctor:
             if page.provider == self._account.provider:
                 hint = read_page(page)
                 self._add("status page", "note", f"{hint.state}: {hint.said} (a hint, not a proof)")
+
+
+def _is_loopback(url: str) -> bool:
+    return urlsplit(url).hostname in ("127.0.0.1", "localhost", "::1")
 
 
 def _slot_name(slot: int) -> str:

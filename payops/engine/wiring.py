@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from payops.config import Settings, check_armed, check_windows
+from payops.config import AccountSettings, Settings, check_armed, check_windows
 from payops.domain.catalogue import REMEDY_IDS
 from payops.domain.errors import UsageError
 from payops.providers import open_provider, open_verifier
@@ -48,13 +48,18 @@ def open_providers(settings: Settings, outside: Outside, store: Store | None) ->
     """One adapter for each account, with the credential slot the store says is in use."""
     providers: dict[str, Provider] = {}
     for account in settings.accounts:
-        provider = open_provider(account, outside.secrets, outside.patience)
-        if store is not None:
-            slot = store.facts.active_slot(account.name)
-            if slot < account.slots:
-                provider.use_slot(slot)
-        providers[account.name] = provider
+        providers[account.name] = open_account(account, outside, store)
     return providers
+
+
+def open_account(account: AccountSettings, outside: Outside, store: Store | None) -> Provider:
+    """One account's adapter; `UsageError` when a secret it needs is not there."""
+    provider = open_provider(account, outside.secrets, outside.patience)
+    if store is not None:
+        slot = store.facts.active_slot(account.name)
+        if slot < account.slots:
+            provider.use_slot(slot)
+    return provider
 
 
 def open_verifiers(settings: Settings, outside: Outside, store: Store) -> dict[str, WebhookVerifier]:

@@ -227,7 +227,10 @@ def resolve(
             next_action="",
             next_action_at=None,
         )
-        if parse_policy(incident.policy).source == "card_data":
+        source = parse_policy(incident.policy).source
+        if source == "api_version":
+            store.facts.accept_api_version(incident.account, now)
+        if source == "card_data":
             store.findings.review(incident.account, now, false_alarm=code == FALSE_ALARM)
         told = ask_to_learn(store, incident, operator, now)
     return f"{incident_id}: resolved as {ended}{told}"

@@ -11,7 +11,7 @@ from payops.signals.words import spoken
 from .journal import Journal
 from .results import Checked, Context, Ended, Result
 
-BESIDE = ("calls", "credentials", "permissions", "account", "mode", "card_data")
+BESIDE = ("calls", "credentials", "permissions", "account", "mode", "card_data", "api_version")
 """What is told beside the signal of the incident's own rule, where it is known and out of the ordinary."""
 
 

@@ -33,4 +33,22 @@ HOUSE_SOURCES: tuple[Source, ...] = (
         },
         _LIMIT_S,
     ),
+    Source(
+        "api_version",
+        "In which API version the provider renders the account's events, and which one is meant: the configured one, or "
+        "the one it was first seen with and a person did not accept another since.",
+        _ACCOUNT,
+        _OF_ACCOUNT,
+        {
+            "drifted": Field("bool", "it is another release than the one meant"),
+            "version": Field("string", "the version of its newest event"),
+            "meant": Field("string", "the version that is meant"),
+            "reads": Field("string", "the version payops reads"),
+            "since_s": Field("int", "how long ago that version was first seen, seconds"),
+            "endpoints": Field(
+                "string", "endpoints pinned to another release than the one meant, joined by commas"
+            ),
+        },
+        _LIMIT_S,
+    ),
 )

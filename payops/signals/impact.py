@@ -40,6 +40,9 @@ def impact(store: Store, incident: Incident, now: datetime) -> Impact:
         return _objects(incident, found)
     if source == "rejections":
         return _stopped(store, incident, end)
+    if source == "api_version":
+        why = "what another version leaves out or names otherwise is misread here and by the application, unseen"
+        return _unseen(store, incident, why)
     if source == "card_data":
         return _exposed(store, incident)
     if incident.challenge == "transaction_fail":

@@ -10,6 +10,7 @@ from payops.store import Store
 
 from . import (
     account,
+    api_version,
     authorizations,
     calls,
     card_data,
@@ -46,6 +47,7 @@ _OF_ACCOUNTS: dict[str, Callable[[Store, AccountSettings, datetime], SignalRow]]
     "duplicates": duplicates.row,
     "authorizations": authorizations.row,
     "card_data": card_data.row,
+    "api_version": api_version.row,
 }
 _OF_ENDPOINTS: dict[str, Callable[[Store, AccountSettings, EndpointSettings, datetime], SignalRow]] = {
     "endpoints": webhooks.endpoint_row,

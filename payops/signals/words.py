@@ -244,6 +244,20 @@ def _card_data(values: Values) -> Told:
     return told, set(values)
 
 
+def _api_version(values: Values) -> Told:
+    told = []
+    version, meant, since = (values.get(name) for name in ("version", "meant", "since_s"))
+    if values.get("drifted") is True:
+        age = f", since {minutes(since)} ago" if isinstance(since, int) else ""
+        told.append(f"events are rendered in API version {version}, {meant} is meant{age}")
+        if isinstance(values.get("reads"), str):
+            told.append(f"payops reads {values['reads']}")
+    pinned = values.get("endpoints")
+    if isinstance(pinned, str) and pinned:
+        told.append(f"endpoints pinned to another release: {safe_line(pinned)}")
+    return told, set(values)
+
+
 _SPEAKERS: dict[str, Callable[[Values], Told]] = {
     "success": _success,
     "rejections": _rejections,
@@ -257,6 +271,7 @@ _SPEAKERS: dict[str, Callable[[Values], Told]] = {
     "account": _account,
     "card_data": _card_data,
     **OBJECT_SPEAKERS,
+    "api_version": _api_version,
 }
 
 

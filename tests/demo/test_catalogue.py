@@ -57,6 +57,7 @@ CASES = (
         "events_lost", "webhook-events-missing", ("stripe", "paypal"), until="10m", within="12m", ends=FIXED
     ),
     Case("account_restricted", "account-restricted", ends="level: 3"),
+    Case("api_version_drift", "api-version-drift", ("stripe",), ends="level: 3"),
     Case("provider_outage", "provider-outage", until="25m", ends="state: resolved, ended_as: self_healed"),
     Case("provider_slow", "provider-slow", until="25m", ends="state: resolved, ended_as: self_healed"),
     Case("rate_limited", "provider-rate-limited", until="25m"),

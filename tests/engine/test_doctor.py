@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from payops.config import Settings
+from payops.config import AccountSettings, EndpointSettings, Settings
 from payops.demo.settings import edges, secret_of, world_settings
+from payops.domain.errors import UsageError
 from payops.engine.doctor import Tools, examine
 from payops.engine.findings import Examined, document
 from payops.engine.outside import Outside
@@ -22,6 +23,7 @@ from payops.remedies import http_probe
 from payops.simulator import scenario
 from payops.simulator.server import ProviderServer
 from payops.simulator.world import World
+from payops.store import Store
 
 PROVIDERS = ("stripe", "braintree", "paypal")
 PATIENT = Patience(connect_s=30, read_s=120, requests_per_s=None, stated=True)
@@ -34,7 +36,12 @@ class Clinic:
         self._stack = stack
 
     def look(
-        self, provider: str, *faults: str, options: str = "", change: dict[str, object] | None = None
+        self,
+        provider: str,
+        *faults: str,
+        options: str = "",
+        change: dict[str, object] | None = None,
+        store: Store | None = None,
     ) -> Examined:
         text = f"""
 schema: payops.scenario/v1
@@ -59,7 +66,7 @@ faults: [{", ".join(faults)}]
         routes = edges(urls)
         outside = Outside(partial(secret_of, secrets), routes=routes, patience=PATIENT, now=None)
         providers = open_providers(settings, outside, None)
-        tools = Tools(http_probe(routes), certificate_reader(routes))
+        tools = Tools(http_probe(routes), certificate_reader(routes), (), outside.secrets, store)
         try:
             (found,) = examine(settings, providers, [f"{provider}-live"], lambda: now, tools)
         finally:
@@ -151,7 +158,7 @@ def test_nothing_is_said_of_what_the_application_s_credential_may_do(clinic: Cli
 def test_a_restricted_account_is_wrong_where_the_provider_says_so(clinic: Clinic, provider: str) -> None:
     found = clinic.look(provider, f"{{kind: account_restricted, provider: {provider}, at: 1m}}")
     if provider == "paypal":  # nothing in its API tells: it must not read as in order either
-        assert all(line.state != "ok" for line in found.findings if line.check == "account")
+        assert {line.state for line in found.findings if line.check == "account"} <= {"unknown", "wrong"}
     else:
         assert "disabled" in wrong(found)["account"]
 
@@ -203,6 +210,59 @@ def test_a_missing_secret_is_wrong_and_the_rest_is_looked_at(clinic: Clinic) -> 
     found = clinic.look("stripe", change={"application_credential": "env:NOBODY"})
     assert "NOBODY" in wrong(found)["application credential"]
     assert any(line.check == "feed: events" and line.state == "ok" for line in found.findings)
+
+
+def test_an_account_that_cannot_be_opened_keeps_no_other_from_being_looked_at(clinic: Clinic) -> None:
+    healthy = clinic.look("stripe")
+    account = AccountSettings.model_validate(
+        {"name": "broken", "provider": "stripe", "mode": "live", "api_key": "env:NOBODY"}
+    )
+    settings = Settings.model_validate({"schema": "payops.config/v1", "accounts": [account]})
+    tools = Tools(http_probe({}), certificate_reader({}))
+    problem = UsageError("env:NOBODY is not set")
+    (broken,) = examine(settings, {"broken": problem}, ["broken"], lambda: _NOW, tools)
+    assert wrong(broken) == {"monitor credential": "env:NOBODY is not set"}
+    assert document([broken, healthy], _NOW)["ok"] is False
+
+
+def test_an_api_version_of_another_release_is_named_without_a_configured_one(clinic: Clinic) -> None:
+    found = clinic.look("stripe", "{kind: api_version_drift, provider: stripe, at: 1m}")
+    assert wrong(found) == {
+        "endpoint payops: API version": "payops reads 2026-10-28.endive, the account has 2025-09-30.clover"
+    }
+    configured = clinic.look(
+        "stripe",
+        "{kind: api_version_drift, provider: stripe, at: 1m}",
+        change={"api_version": "2026-10-01.endive"},
+    )
+    assert "2026-10-01.endive is configured" in wrong(configured)["endpoint payops: API version"]
+
+
+def test_a_secret_that_verifies_nothing_is_named_by_what_arrived(clinic: Clinic) -> None:
+    with Store.in_memory(_NOW) as store:
+        fresh = clinic.look("stripe", store=store)
+        line = next(each for each in fresh.findings if each.check == "endpoint payops: webhook secret")
+        assert line.state == "unknown"
+        for minute in range(4):
+            at = _NOW + timedelta(minutes=5 + minute)
+            store.inbox.refuse("stripe-live", at, "signature", "no stored secret matches")
+        found = clinic.look("stripe", store=store)
+    said = wrong(found)["endpoint payops: webhook secret"]
+    assert "4 webhooks failed the signature check" in said and "no good one yet" in said
+
+
+def test_a_webhook_id_that_paypal_does_not_list_is_wrong(clinic: Clinic) -> None:
+    right = clinic.look("paypal")
+    other = clinic.look("paypal", change={"webhook_id": "env:OTHER_ID"})
+    assert not any("webhook secret" in check for check in wrong(right))
+    assert "endpoint payops: webhook secret" in wrong(other)
+
+
+def test_an_address_on_this_machine_is_told_how_to_be_listened_to(clinic: Clinic) -> None:
+    endpoint = EndpointSettings(name="payops", url="http://127.0.0.1:9/webhooks/stripe-live")
+    found = clinic.look("stripe", change={"endpoints": (endpoint,)})
+    line = next(each for each in found.findings if each.check == "endpoint payops: address")
+    assert line.state == "wrong" and "payops receive" in line.next
 
 
 _NOW = scenario.parse(

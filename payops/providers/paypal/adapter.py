@@ -56,7 +56,10 @@ class PayPalProvider(Cannot):
         if feed not in _POLLS:
             known = ", ".join(spec.name for spec in self.feeds)
             raise UsageError(f"PayPal has no feed {feed!r}; it has {known}")
-        return _POLLS[feed](self._reader(now), cursor, now)
+        page = _POLLS[feed](self._reader(now), cursor, now)
+        # With the token it was read with: a mode of its own costs no request.
+        proving.require_mode(self._session, self._slot, now)
+        return page
 
     def prove(self, slot: int, now: datetime) -> CredentialProof:
         return proving.prove(self._session, slot, now)

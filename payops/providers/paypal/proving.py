@@ -61,7 +61,18 @@ def prove(session: Session, slot: int, now: datetime) -> CredentialProof:
     )
 
 
-def _mode(session: Session, slot: int, token: Token, now: datetime) -> tuple[Mode | None, str]:
+def require_mode(session: Session, slot: int, now: datetime) -> None:
+    """Raise when the token in use is of the other mode: what it lists, or does not, says nothing about us."""
+    mode, evidence = _shown(session, session.token(slot, now, renew=False))
+    if mode not in (None, session.mode):
+        raise session.error(
+            "invalid_request",
+            f"the credential reads {mode} data, but account {session.account} is {session.mode}: {evidence}",
+        )
+
+
+def _shown(session: Session, token: Token) -> tuple[Mode | None, str]:
+    """What a token shows by itself."""
     if token.app_id == SANDBOX_APP_ID:
         return "test", f"the token shows the sandbox's shared app_id {SANDBOX_APP_ID}"
     host = session.base.rpartition("/")[2]
@@ -70,6 +81,13 @@ def _mode(session: Session, slot: int, token: Token, now: datetime) -> tuple[Mod
         return mode, f"{host} issued the token"
     if token.app_id:
         return "live", f"the token shows the app_id {token.app_id}, not the sandbox's shared one"
+    return None, ""
+
+
+def _mode(session: Session, slot: int, token: Token, now: datetime) -> tuple[Mode | None, str]:
+    mode, evidence = _shown(session, token)
+    if mode is not None:
+        return mode, evidence
     try:
         page = webhooks(Reader(session, slot, now))
     except ProviderError:

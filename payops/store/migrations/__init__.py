@@ -10,6 +10,7 @@ import sqlite3
 from datetime import datetime
 
 from . import (
+    api_versions,
     approvals,
     card_findings,
     escalation,
@@ -35,6 +36,7 @@ HISTORY: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("0009_escalation", escalation.STATEMENTS),
     ("0010_rulebook", rulebook.STATEMENTS),
     ("0011_outbox", outbox.STATEMENTS),
+    ("0012_api_versions", api_versions.STATEMENTS),
 )
 CURRENT = len(HISTORY)
 APPLICATION_ID = 0x7061796F

@@ -96,3 +96,12 @@ def test_an_outage_proves_nothing(paypal, opened) -> None:
 def test_the_application_s_credential_is_never_called_with(opened) -> None:
     with pytest.raises(UsageError, match="no stored credential of ours"):
         opened().use_slot(APPLICATION)
+
+
+def test_what_a_credential_of_the_other_mode_reads_is_an_error_and_no_empty_feed(paypal, opened) -> None:
+    paypal.token = lambda n: token(n, app_id="APP-80W284485P519543T")
+    paypal.answer = lambda _: reply({"webhooks": []})
+    with pytest.raises(ProviderError, match="reads test data, but account") as caught:
+        opened().poll("endpoints", None, NOW)
+    assert caught.value.bucket == "invalid_request"
+    assert len([path for path in paypal.paths() if "oauth2" in path]) == 1, "it costs no request of its own"
