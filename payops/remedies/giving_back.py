@@ -107,6 +107,21 @@ class ReissueRefund:
         now = next((refund for refund, _ in made if refund.refund_id == object_id), None)
         if now is not None and now.status not in FAILED:
             return Left(object_id, f"it is {now.status} by now: not failed")
+        again = next(
+            (
+                refund
+                for refund, said in made
+                if refund.refund_id != object_id
+                and went_through(refund)
+                and (said == _reference(context, object_id) or refund.at >= failed.at)
+            ),
+            None,
+        )
+        if again is not None:
+            return Left(
+                object_id,
+                f"{again.refund_id} of {again.amount_minor} {again.currency} made it good: {again.status}",
+            )
         amount = Money(failed.amount_minor, failed.currency)
         why = _against(context, attempt, made, amount)
         if why is not None:
@@ -129,21 +144,21 @@ class ReissueRefund:
         return _proved(context, target)
 
 
-def reference_of(context: Context, target: Target) -> str:
+def _reference(context: Context, object_id: str) -> str:
     """What stands with a refund of ours at the provider: this store, and what it is for."""
-    return f"payops-{context.store.identity[:12]}-{target.id}"
+    return f"payops-{context.store.identity[:12]}-{object_id}"
 
 
 def _refund(context: Context, target: Target, key: str) -> ActionAnswer:
     assert target.money is not None
     return context.provider.refund(
-        target.more["of"], target.money, reference_of(context, target), key, context.now
+        target.more["of"], target.money, _reference(context, target.id), key, context.now
     )
 
 
 def _took(context: Context, target: Target) -> bool:
     """A refund with our reference, or a sale that was let go whole before it settled."""
-    attempt_id, reference = target.more["of"], reference_of(context, target)
+    attempt_id, reference = target.more["of"], _reference(context, target.id)
     made = context.provider.refunds_of(attempt_id, context.now)
     if any(ours == reference for _, ours in made):
         return True
@@ -151,7 +166,7 @@ def _took(context: Context, target: Target) -> bool:
 
 
 def _proved(context: Context, target: Target) -> str | None:
-    attempt_id, reference = target.more["of"], reference_of(context, target)
+    attempt_id, reference = target.more["of"], _reference(context, target.id)
     made = context.provider.refunds_of(attempt_id, context.now)
     ours = [refund for refund, said in made if said == reference]
     if any(went_through(refund) for refund in ours):

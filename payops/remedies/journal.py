@@ -86,6 +86,12 @@ class Journal:
         value = json.loads(attempt.progress).get("retry_after_s")
         return float(value) if isinstance(value, int | float) else None
 
+    @staticmethod
+    def noted(attempt: FixAttempt, name: str) -> dict[str, str]:
+        """A stored mapping of an attempt, empty when it kept none."""
+        value = json.loads(attempt.progress).get(name)
+        return value if isinstance(value, dict) else {}
+
     def get(self, name: str, default: Any = None) -> Any:
         return self._data.get(name, default)
 
@@ -115,16 +121,16 @@ class Journal:
         """How often the call in `doing` was made."""
         return int(self._data.get("doing_calls", 0))
 
-    def begin(self, step: str) -> None:
-        """The call `step` is about to be made."""
+    def begin(self, step: str, key: str = "") -> None:
+        """The call `step` is about to be made, with this idempotency key."""
         calls = self.calls + 1 if self.doing == step else 1
-        self._merge({"doing": step, "doing_at": self.now, "doing_calls": calls})
+        self._merge({"doing": step, "doing_at": self.now, "doing_calls": calls, "doing_key": key or None})
         self._save()
 
     def finish(self, request_ids: tuple[str, ...] = (), **facts: object) -> None:
         """The end of the call in `doing` is known. `facts` are stored with it, in the same write."""
         self.request_ids = _append(self.request_ids, request_ids)
-        self._merge({"doing": None, "doing_at": None, "doing_calls": None, **facts})
+        self._merge({"doing": None, "doing_at": None, "doing_calls": None, "doing_key": None, **facts})
         self._save()
 
     def _merge(self, facts: dict[str, Any]) -> None:
@@ -152,10 +158,11 @@ def write(
     call: Callable[[str], ActionAnswer],
     applied: Callable[[], bool | None],
     facts: Callable[[], dict[str, Any]] = dict,
+    key: str | None = None,
 ) -> Written:
     """Make the call `step` at most once, whatever happens.
 
-    `call` gets the idempotency key. A call found begun (a crash, a timeout) is read back by `applied` before
+    `call` gets the idempotency key, `key` or one of the attempt's own. A call found begun (a crash, a timeout) is read back by `applied` before
     anything else; only when that says False is it made once more, with the same key. `facts` are stored in
     the same write as the success.
     """
@@ -172,9 +179,10 @@ def write(
     elif journal.doing is not None:
         raise RuntimeError(f"{journal.doing} must be settled before {step}")
     permit()
-    journal.begin(step)
+    key = key or f"{journal.key}-{step}"
+    journal.begin(step, key)
     try:
-        answer = call(f"{journal.key}-{step}")
+        answer = call(key)
     except NotPossible as refusal:
         journal.finish()
         return Refused(str(refusal))

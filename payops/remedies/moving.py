@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Protocol
 
-from payops.domain.errors import ProviderError
+from payops.domain.errors import NotPossible, ProviderError
 from payops.domain.incidents import Outcome
 from payops.domain.money import Money, totals
 from payops.domain.plans import Effect, Plan, Refusal
@@ -152,15 +152,13 @@ class Moves:
 
     def _one(self, context: Context, plan: Plan, target: Target, journal: Journal) -> Result | None:
         """One write from its last look to its known end; None when the next may follow."""
-        if journal.doing is None:
-            now = self._move.judge(context, target.id)
-            if not isinstance(now, Target) or _kept(now) != _kept(target):
-                why = now.why if isinstance(now, Left) else "it is no longer what the plan says"
-                _note(journal, "failed", target.id, why)
-                return None
         said: list[str] = []
 
         def call(key: str) -> ActionAnswer:
+            # Before a repetition too: somebody may have put it right meanwhile.
+            now = self._move.judge(context, target.id)
+            if not isinstance(now, Target) or _kept(now) != _kept(target):
+                raise NotPossible(now.why if isinstance(now, Left) else "it is no longer what the plan says")
             answer = self._move.call(context, target, key)
             said.append(answer.detail or answer.object_id or "done")
             return answer
@@ -175,6 +173,7 @@ class Moves:
             call=call,
             applied=lambda: self.applied(context, plan, journal, self._step(target)),
             facts=facts,
+            key=self._key(context, target),
         )
         return self._after(context, plan, target, journal, written)
 
@@ -209,6 +208,14 @@ class Moves:
 
     def _step(self, target: Target) -> str:
         return f"{self._move.verb}-{target.id}"
+
+    def _key(self, context: Context, target: Target) -> str:
+        """The same for every attempt at one thing, until the provider said no to it: an answer that never came may
+        still be on its way when the next attempt begins."""
+        refused = sum(target.id in Journal.noted(each, "failed") for each in context.attempts)
+        return (
+            f"payops-{context.store.identity[:12]}-{context.incident.id}-{self._step(target)}-{refused + 1}"
+        )
 
     def _so_far(self, plan: Plan, journal: Journal) -> str:
         done, failed = journal.get("done", {}), journal.get("failed", {})

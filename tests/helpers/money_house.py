@@ -47,12 +47,12 @@ RULES = {
 """Fault → the rule it opens, the remedy and its action."""
 
 
-def scenario(provider: str, faults: list[dict[str, Any]], **options: Any) -> Scenario:
+def scenario(provider: str, faults: list[dict[str, Any]], warmup: str = "2h", **options: Any) -> Scenario:
     return Scenario.model_validate(
         {
             "schema": "payops.scenario/v1",
             "name": "money",
-            "warmup": "2h",
+            "warmup": warmup,
             "duration": "24h",
             "providers": {provider: {"mode": "live", "payments_per_minute": 1, **options}},
             "faults": [{"provider": provider, "at": "1m", **fault} for fault in faults],
@@ -138,7 +138,7 @@ class House:
         self.poll()
         self.tick()
 
-    def open(self, fault: str, **changes: Any) -> Incident:
+    def open(self, fault: str, dedup: str = "", **changes: Any) -> Incident:
         rule, remedy, action = RULES[fault]
         draft = Incident(
             id="",
@@ -152,7 +152,7 @@ class House:
             severity="sev2",
             state="open",
             level=1,
-            dedup_key=rule,
+            dedup_key=f"{rule}{dedup}",
             labels={"account": self.account, "provider": self.provider, "mode": "live"},
             opened_at=self.now,
             updated_at=self.now,

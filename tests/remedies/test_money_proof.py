@@ -1,0 +1,193 @@
+"""No double charge, no double refund, no charge on a card refused for good, nothing while observing or stopped.
+
+Counted in the simulated world's own ledger, over calls that were applied and not answered, not applied, applied late,
+refused with 409 and 429, and processes that died; with the provider's memory of idempotency keys, without it, and
+where Braintree refuses keys.
+"""
+
+from __future__ import annotations
+
+import uuid
+
+import hypothesis.strategies as st
+import pytest
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+from money_play import OUTCOMES, WHO, Play
+from proof import tell, tried
+
+from payops.remedies import gates, journal, moving
+
+PLACES = [("stripe", "kept"), ("stripe", "forgotten"), ("braintree", "kept"), ("braintree", "forgotten"),
+          ("braintree", "refused"), ("paypal", "kept"), ("paypal", "forgotten")]  # fmt: skip
+INCIDENTS = st.integers(0, 4)
+ran = {"sequences": 0, "writes": 0}
+
+
+class Money(RuleBasedStateMachine):
+    """Everything that may happen, in any order."""
+
+    play: Play | None = None
+
+    @initialize(place=st.sampled_from(PLACES))
+    def begin(self, place: tuple[str, str]) -> None:
+        self.play = Play(*place)
+        self.play.step()
+
+    @rule(seconds=st.sampled_from([10, 10, 10, 40, 100]))
+    def step(self, seconds: int) -> None:
+        self.play.step(seconds)
+
+    @rule(outcomes=st.lists(st.sampled_from(OUTCOMES), min_size=1, max_size=4))
+    def bad_network(self, outcomes: list[str]) -> None:
+        self.play.expect(*outcomes)
+
+    @rule(incident=INCIDENTS, who=st.sampled_from(WHO))
+    def approve(self, incident: int, who: str) -> None:
+        self.play.approve(incident, who)
+
+    @rule(incident=INCIDENTS, who=st.sampled_from(WHO))
+    def fix(self, incident: int, who: str) -> None:
+        self.play.fix(incident, who)
+
+    @rule(incident=INCIDENTS)
+    def hold(self, incident: int) -> None:
+        self.play.hold(incident)
+
+    @rule()
+    def crash(self) -> None:
+        self.play.crash()
+
+    @rule(what=st.sampled_from(["stop", "resume", "disarm", "arm"]))
+    def switch(self, what: str) -> None:
+        getattr(self.play, what)()
+
+    @rule()
+    def somebody_refunds(self) -> None:
+        self.play.somebody_refunds()
+
+    @precondition(lambda self: self.play is not None)
+    @invariant()
+    def nothing_is_doubled(self) -> None:
+        assert self.play.violations() == []
+
+    def teardown(self) -> None:
+        if self.play is None:
+            return
+        self.play.resume()
+        self.play.arm()
+        for seconds in [10] * 6 + [60] * 8:
+            self.play.step(seconds)
+        found = self.play.violations()
+        ran["sequences"] += 1
+        ran["writes"] += len(self.play.ledger.writes)
+        self.play.close()
+        assert found == []
+
+
+@pytest.mark.proof
+def test_money_never_moves_twice():
+    ran.update(sequences=0, writes=0)
+    run_state_machine_as_test(Money, settings=tried(full=2_000, usual=6))
+    tell(
+        f"money: {ran['sequences']} random sequences, {ran['writes']} writes reached a provider, no violation"
+    )
+    assert ran["writes"] > 0
+
+
+# Runners that are broken on purpose: the ledger must tell.
+
+
+def new_key_on_retry(patch):
+    patch.setattr(moving.Moves, "_key", lambda *_: uuid.uuid4().hex)
+
+
+def no_read_back(patch):
+    patch.setattr(moving.Moves, "applied", lambda *_: False)
+
+
+def lock_ignored(patch):
+    patch.setattr(gates, "_locked", lambda *_: None)
+
+
+def stop_ignored(patch):
+    patch.setattr(gates, "stopped", lambda _: None)
+
+
+def written_after_the_call(patch):
+    patch.setattr(journal.Journal, "begin", lambda *_: None)
+
+
+def late_answer(play: Play) -> None:
+    """A call takes effect after the read-back has given it up, and is made again meanwhile."""
+    play.expect("late")
+    play.approve(1)
+    for _ in range(30):
+        play.step()
+
+
+def late_and_asked_again(play: Play) -> None:
+    play.expect("soon")
+    play.approve(1)
+    for _ in range(3):
+        play.step()
+    play.fix(1)
+    for _ in range(12):
+        play.step()
+
+
+def two_at_once(play: Play) -> None:
+    play.expect("soon", "soon", "soon", "soon")
+    play.approve(1)
+    play.approve(2)
+    for _ in range(12):
+        play.step()
+
+
+def stopped_between(play: Play) -> None:
+    play.expect("rate_limited")
+    play.approve(0)
+    play.stop()
+    for _ in range(6):
+        play.step()
+    play.fix(3)
+
+
+def killed_and_late(play: Play) -> None:
+    play.expect("killed_soon")
+    play.approve(1)
+    for _ in range(12):
+        play.step()
+
+
+BROKEN = [
+    (new_key_on_retry, late_answer, "kept"),
+    (no_read_back, late_and_asked_again, "forgotten"),
+    (lock_ignored, two_at_once, "kept"),
+    (stop_ignored, stopped_between, "kept"),
+    (written_after_the_call, killed_and_late, "forgotten"),
+]
+
+
+@pytest.mark.parametrize("provider", ["stripe", "paypal"])
+@pytest.mark.parametrize(("broken", "life", "memory"), BROKEN, ids=[each[0].__name__ for each in BROKEN])
+def test_a_broken_runner_is_caught_and_the_sound_one_is_not(monkeypatch, provider, broken, life, memory):
+    def lived() -> list[str]:
+        play = Play(provider, memory)
+        try:
+            play.step()
+            life(play)
+            return play.violations()
+        finally:
+            play.close()
+
+    assert lived() == []
+    with monkeypatch.context() as patch:
+        broken(patch)
+        assert lived() != []
