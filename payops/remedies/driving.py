@@ -21,6 +21,8 @@ from .results import Applied, Ended, Halt, Remedy, Result, Unknown, Waiting
 
 STEP = timedelta(seconds=5)
 """So long calls are made in one tick: polls, the lease and what people ask for wait for its end."""
+SETTLES = timedelta(minutes=30)
+"""After a verified attempt the incident's own condition has this long to clear."""
 WantRead = Callable[[Case], None]
 """Told when a fresh read of the account's feeds would help."""
 
@@ -281,7 +283,7 @@ def _end(case: Case, attempt: FixAttempt, ended: Ended, *, news: str = "", verif
             next_action="resolves once its condition stays clear"
             if verified
             else "decide on the next attempt",
-            next_action_at=None if verified else case.now,
+            next_action_at=case.now + SETTLES if verified else case.now,
         )
     case.reload()
     over = None if verified else why_over(case, case.attempts[-1])

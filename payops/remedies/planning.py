@@ -70,8 +70,8 @@ def standing(case: Case, remedy: RemedyPolicy, *, by_operator: bool) -> Obstacle
 
 
 def _choose(case: Case, remedies: tuple[RemedyPolicy, ...], *, by_operator: bool) -> Choice:
-    """The first remedy with a plan and nothing against it; else the best there is to ask for, or to show."""
-    asking: list[Asking] = []
+    """The first remedy with a plan and nothing against it, or nothing but that people must approve it; else the
+    best there is to show."""
     blocked: list[Blocked] = []
     refusals: list[Refusal] = []
     for policy in remedies:
@@ -88,11 +88,7 @@ def _choose(case: Case, remedies: tuple[RemedyPolicy, ...], *, by_operator: bool
             blocked.append(Blocked(policy, plan, obstacle))
             continue
         consent = gates.consent(policy, plan, case.endpoint, case.policy.timeout, by_operator=by_operator)
-        if consent is None:
-            return Ready(policy, plan)
-        asking.append(Asking(policy, plan, consent))
-    if asking:
-        return asking[0]
+        return Ready(policy, plan) if consent is None else Asking(policy, plan, consent)
     if blocked:
         return min(blocked, key=lambda each: each.obstacle.final)
     waits = next((refusal for refusal in refusals if refusal.waits), None)

@@ -34,8 +34,6 @@ LOOK_AGAIN = timedelta(seconds=30)
 PAUSE = timedelta(seconds=20)
 """Between two attempts; after a rate limit what the provider asks for, or `RATE_PAUSE`."""
 RATE_PAUSE = timedelta(seconds=30)
-SETTLES = timedelta(minutes=30)
-"""After a verified attempt the incident's own condition has this long to clear."""
 
 
 class Runner(Asked):
@@ -173,7 +171,7 @@ class Runner(Asked):
         mine = [each for each in case.attempts if started is not None and each.started_at >= started]
         last = mine[-1] if mine else None
         if last is not None and last.verified:
-            if last.ended_at is not None and now - last.ended_at > SETTLES:
+            if last.ended_at is not None and now - last.ended_at > driving.SETTLES:
                 driving.exhaust(case, f"{last.remedy} was verified and the condition still holds")
             return
         over = driving.why_over(case, last)
