@@ -73,6 +73,10 @@ CASES = (
     ),
     Case("pan_in_metadata", "card-data-found", ends="state: open, level: 3"),
     Case("cvv_in_webhook", "card-data-found", ends="state: open, level: 3"),
+    Case("gateway_rejections", "gateway-rejections", ("stripe", "braintree"), also=("success-rate-drop",)),
+)
+
+OBJECTS = (
     Case("refund_failed", "refund-failed", until="15m", ends=HEALED),
     Case("refund_stuck", "refund-stuck", until="15m", ends=HEALED),
     Case("refund_over_limit", "refund-over-limit", until="15m", ends=HEALED),
@@ -89,7 +93,18 @@ CASES = (
         ends=HEALED,
     ),
     Case("subscription_invoice_stuck", "subscription-invoice-stuck", ("stripe",), until="15m", ends=HEALED),
-    Case("gateway_rejections", "gateway-rejections", ("stripe", "braintree"), also=("success-rate-drop",)),
+)
+"""Trouble of single objects: `make test` runs those of `BESIDE` in one world, `make proof` each in one of its own."""
+BESIDE = (
+    ("subscription_past_due", "paypal"),
+    ("subscription_missing_payment_method", "braintree"),
+    ("refund_stuck", "braintree"),
+    ("refund_failed", "stripe"),
+    ("dispute_opened", "stripe"),
+    ("subscription_invoice_stuck", "stripe"),
+    ("duplicate_charge", "braintree"),
+    ("refund_over_limit", "paypal"),
+    ("authorization_expiring", "paypal"),
 )
 
 
@@ -125,7 +140,7 @@ def unmet(document: dict[str, Any]) -> list[str]:
     return [f"{check['why']} (opened: {opened})" for check in document["checks"] if not check["ok"]]
 
 
-ALL = [(case, provider) for case in CASES for provider in case.where]
+ALL = [(case, provider) for case in (*CASES, *OBJECTS) for provider in case.where]
 ROTATED = [
     (case, (case.where[1:] or case.where)[number % max(1, len(case.where) - 1)])
     for number, case in enumerate(CASES)
@@ -141,3 +156,34 @@ ROTATED = [
 )
 def test_the_fault_opens_its_rule_and_ends_as_it_should(case: Case, provider: str) -> None:
     assert unmet(judged(case, provider)) == []
+
+
+def test_what_goes_wrong_with_single_objects_opens_each_its_own_rule_and_closes_when_put_right() -> None:
+    cases = {case.kind: case for case in OBJECTS}
+    faults = "\n".join(
+        f"  - {{kind: {kind}, provider: {provider}, at: {5 + n}m, until: {15 + n}m}}"
+        for n, (kind, provider) in enumerate(BESIDE)
+    )
+    expected = "\n".join(
+        f"  - {{rule: {cases[kind].rule}, provider: {provider}, after: {n}, within: {cases[kind].within}, {HEALED}}}"
+        for n, (kind, provider) in enumerate(BESIDE)
+    )
+    scenario = scenarios.parse(
+        f"""
+schema: payops.scenario/v1
+name: single objects
+warmup: 30m
+duration: 33m
+providers:
+  stripe: {{payments_per_minute: 4}}
+  braintree: {{payments_per_minute: 4}}
+  paypal: {{payments_per_minute: 4}}
+faults:
+{faults}
+expect:
+{expected}
+  - {{none_other: true}}
+""",
+        "catalogue.yaml",
+    )
+    assert unmet(run(scenario, 11, None, judged=True).document) == []

@@ -13,6 +13,7 @@ from payops.simulator import scenario as scenarios
 from payops.simulator.account import Account
 from payops.simulator.faults import Faults
 from payops.simulator.kinds import kind
+from payops.simulator.mishaps import HEALS
 from payops.simulator.objects import Endpoint
 from payops.simulator.scenario_model import FAULT_KINDS, FAULT_PROVIDERS
 from payops.simulator.world import World
@@ -220,3 +221,37 @@ def test_the_usual_count_is_the_kinds_own() -> None:
 """
     ).faults
     assert [fault.count for fault in faults] == [3, 7, 1]
+
+
+def _right(account: Account, fault: str) -> bool:
+    """Whether nothing is left of what a fault did to single objects."""
+    if fault == "duplicate_charge":
+        doubled = [c for p in account.payments.rows if p.doubles is not None for c in p.charges]
+        return bool(doubled) and all(c.amount_refunded == c.amount_taken for c in doubled)
+    if fault == "authorization_expiring":
+        held = [c for c in account.charges.rows if c.expires_ms is not None]
+        return len(held) == 3 and all(c.captured for c in held)
+    if fault == "dispute_opened":
+        return [each.status for each in account.disputes.rows] == ["under_review"]
+    if fault == "payout_failed":
+        return [each.status for each in account.payouts.rows] == ["failed", "paid"]
+    if fault in ("refund_failed", "refund_over_limit"):
+        hit = {r.charge.id: r.charge for r in account.refunds.rows if r.status == "failed"}
+        return bool(hit) and all(c.amount_refunded == c.amount_taken for c in hit.values())
+    if fault == "refund_stuck":
+        return bool(account.refunds.rows) and all(r.status == "succeeded" for r in account.refunds.rows)
+    if fault == "subscription_invoice_stuck":
+        return all(each.status == "paid" for each in account.invoices.rows)
+    return all(each.status == "active" and each.method for each in account.subscriptions.rows)
+
+
+@pytest.mark.parametrize(("fault", "provider"), [case for case in CASES if case[0] in HEALS])
+def test_what_a_fault_did_to_single_objects_is_put_right_at_its_end(fault: str, provider: Provider) -> None:
+    world = one_fault(fault, provider, until=", until: 15m")
+    account = next(iter(world.accounts.values()))
+    world.advance(world.start + timedelta(minutes=14))
+    assert not _right(account, fault)
+    world.advance(world.start + timedelta(minutes=17))
+    assert _right(account, fault)
+    for charge in account.charges.rows:
+        assert charge.amount_refunded <= charge.amount_taken or charge.decline is not None
