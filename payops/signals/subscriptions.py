@@ -52,10 +52,10 @@ def stuck_invoices(store: Store, account: Whose, now: datetime) -> tuple[Invoice
 
 def past_due_row(store: Store, account: AccountSettings, now: datetime) -> SignalRow:
     """The `past_due_subscriptions` signal of one account."""
-    found = past_due(store, account, now)
-    values: dict[str, Value | None] = {"count": len(found)}
-    for name, span in (("1h", HOUR), ("24h", DAY)):
-        owing = sum(each.owing_since is not None and each.owing_since > now - span for each in found)
+    closed = store.incidents.closed_at(account.name, "subscription-past-due")
+    found = store.facts.owing(account.name, closed, (now - HOUR, now - DAY))
+    values: dict[str, Value | None] = {"count": found.n}
+    for (name, span), owing in zip((("1h", HOUR), ("24h", DAY)), found.since, strict=True):
         _, collected = store.facts.renewals(account.name, now - span, now + timedelta(seconds=1))
         values[f"count_{name}"] = owing
         values[f"collected_{name}"] = collected
@@ -72,12 +72,10 @@ def unpayable_row(store: Store, account: AccountSettings, now: datetime) -> Sign
     """The `unpayable_subscriptions` signal of one account; unknown where the provider does not tell of methods."""
     if account.provider not in METHODS_TOLD:
         return SignalRow(account_labels(account), dict.fromkeys(("count", "count_1h", "oldest_s")), None)
-    found = unpayable(store, account, now)
-    values = {
-        "count": len(found),
-        "count_1h": sum(each.owing_since is not None and each.owing_since > now - HOUR for each in found),
-        "oldest_s": max((age_s(each.owing_since, now) or 0 for each in found), default=0),
-    }
+    closed = store.incidents.closed_at(account.name, "subscription-no-payment-method")
+    after = now - WEEK if closed is None else max(closed, now - WEEK)
+    found = store.facts.unpayable(account.name, after, (now - HOUR,))
+    values = {"count": found.n, "count_1h": found.since[0], "oldest_s": age_s(found.oldest, now) or 0}
     return SignalRow(account_labels(account), values, seen_at(store, account, now))
 
 

@@ -16,6 +16,11 @@ _SAME = (
     " AND earlier.amount_minor = later.amount_minor AND earlier.currency = later.currency"
     " ORDER BY later.at, later.attempt_id, earlier.at, earlier.attempt_id"
 )
+# Nearly every order has one attempt: that shows in the index alone.
+_REPEATED = (
+    "SELECT order_id FROM attempts WHERE account = ? AND order_id IN (SELECT value FROM json_each(?))"
+    " GROUP BY order_id HAVING COUNT(*) > 1"
+)
 _BY_ORDER = (
     f"{_KEEP} SELECT later.account, later.attempt_id, earlier.attempt_id, later.at, 1"  # noqa: S608
     " FROM json_each(?2) AS wanted"
@@ -42,6 +47,8 @@ def find_doubles(
     Only a pair of the same order is proven: without orders a customer may have bought the same thing twice. A second
     success of the same order that arrives before the first is found once the first is stored.
     """
-    for statement, wanted in ((_BY_ORDER, sorted(set(orders))), (_BY_CUSTOMER, sorted(set(without_order)))):
+    asked = sorted(set(orders))
+    repeated = [row[0] for row in db.execute(_REPEATED, (account, json.dumps(asked)))] if asked else []
+    for statement, wanted in ((_BY_ORDER, repeated), (_BY_CUSTOMER, sorted(set(without_order)))):
         if wanted:
             db.execute(statement, (account, json.dumps(wanted)))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -29,6 +29,18 @@ class Double(NamedTuple):
     first: Attempt
     second: Attempt
     same_order: bool
+
+
+class Owing(NamedTuple):
+    """Subscriptions whose bill is unpaid: all of them, and those since each edge asked for, in that order."""
+
+    n: int
+    since: tuple[int, ...]
+    oldest: datetime | None
+
+
+_OWES = "(status <> 'suspended' OR outstanding_minor > 0)"
+"""One that was suspended on request owes nothing."""
 
 
 class ExceptionFacts:
@@ -116,6 +128,24 @@ class ExceptionFacts:
                 (account, to_epoch(since)),
             ).fetchall()
         return [_attempt(row) for row in rows]
+
+    def owing(self, account: str, after: datetime | None, edges: Sequence[datetime]) -> Owing:
+        """Those that came to owe later than `after` (None = ever) and are not known to lack a payment method."""
+        return self._owing(account, after, edges, "has_payment_method IS NOT 0")
+
+    def unpayable(self, account: str, after: datetime | None, edges: Sequence[datetime]) -> Owing:
+        """Those that came to owe later than `after` and are known to have no payment method."""
+        return self._owing(account, after, edges, "has_payment_method = 0")
+
+    def _owing(self, account: str, after: datetime | None, edges: Sequence[datetime], which: str) -> Owing:
+        counts = "".join(", COALESCE(SUM(owing_since > ?), 0)" for _ in edges)
+        with self._store.read() as db:
+            row = db.execute(
+                f"SELECT COUNT(*), MIN(owing_since){counts} FROM subscriptions INDEXED BY subscriptions_owing"  # noqa: S608
+                f" WHERE account = ? AND owing_since > ? AND {which} AND {_OWES}",
+                (*(to_epoch(edge) for edge in edges), account, -1 if after is None else to_epoch(after)),
+            ).fetchone()
+        return Owing(row[0], tuple(row)[2:], at(row[1]))
 
     def renewals(self, account: str, start: datetime, end: datetime) -> tuple[int, int]:
         """Tries in [start, end) to collect a subscription's bill by schedule, and how many succeeded."""

@@ -138,8 +138,10 @@ class ObjectFacts:
         self, table: str, key: str, account: str, statuses: Sequence[str] | None
     ) -> list[sqlite3.Row]:
         wanted, values = _of_statuses(statuses)
+        # Left to itself SQLite walks all of an account's rows for the sake of their order.
+        by = f" INDEXED BY {table}_status" if values else ""
         return self._rows(
-            f"SELECT * FROM {table} WHERE account = ?{wanted} ORDER BY {key}",  # noqa: S608
+            f"SELECT * FROM {table}{by} WHERE account = ?{wanted} ORDER BY {key}",  # noqa: S608
             (account, *values),
         )
 

@@ -17,6 +17,7 @@ from . import (
     exceptions,
     first,
     outbox,
+    owing,
     rulebook,
     second,
     silences,
@@ -37,6 +38,7 @@ HISTORY: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("0010_rulebook", rulebook.STATEMENTS),
     ("0011_outbox", outbox.STATEMENTS),
     ("0012_api_versions", api_versions.STATEMENTS),
+    ("0013_owing", owing.STATEMENTS),
 )
 CURRENT = len(HISTORY)
 APPLICATION_ID = 0x7061796F
