@@ -57,6 +57,8 @@ class ReceiverSettings(_Model):
 class OperatorSettings(_Model):
     name: str = Field(min_length=1, max_length=64)
     roles: tuple[OperatorRole, ...] = ("viewer",)
+    pin: SecretRef | None = None
+    """Asked before an approval, and after a quarter of an hour without a key."""
 
 
 class Credential(_Model):

@@ -5,16 +5,21 @@ Without a holder this process takes the lease for that one command.
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Mapping
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING
 
+import click
+
 from payops.clock import monotonic_s, utc_now
-from payops.config import Settings
-from payops.domain.errors import LostRace, PayopsError
+from payops.config import Settings, resolve_secret
+from payops.domain.errors import LostRace, PayopsError, UsageError
 from payops.engine.board import CommandResult
 
+from . import out
 from .common import operator_name, settings_and_store
 
 if TYPE_CHECKING:
@@ -41,7 +46,13 @@ def ask(
     settings, store = settings_and_store(config_path)
     try:
         who = operator_name(operator)
-        check(settings, action, who, fields)
+        try:
+            check(settings, action, who, fields)
+        except UsageError as error:
+            _refused(store, who, action, incident_id, str(error))
+            raise
+        if action == "approve":
+            _prove(store, settings, who)
         if incident_id is not None:
             store.incidents.get(incident_id)
         now = utc_now()
@@ -64,6 +75,36 @@ def ask(
             time.sleep(0.2)
     finally:
         store.close()
+
+
+def _refused(store: Store, who: str | None, action: str, incident_id: str | None, why: str) -> None:
+    """Who asked for something they may not do is on record, listed or not."""
+    with store.write() as db:
+        store.audit.append(
+            db,
+            utc_now(),
+            who or "nobody named",
+            f"{action} refused",
+            incident_id or "engine",
+            "refused",
+            "cli",
+            {"why": why},
+        )
+
+
+def _prove(store: Store, settings: Settings, who: str | None) -> None:
+    """An operator with a PIN enters it before an approval: from the terminal, or in $PAYOPS_PIN; never as an argument."""
+    from payops.engine.pins import prove
+
+    operator = settings.operator(who)
+    if operator is None or operator.pin is None:
+        return
+    given = os.environ.get("PAYOPS_PIN")
+    if given is None:
+        if not out.interactive():
+            raise UsageError("approve: your PIN is needed: run it in a terminal, or set PAYOPS_PIN")
+        given = click.prompt("PIN", hide_input=True, err=True, type=str)
+    prove(store, operator, partial(resolve_secret, base=settings.base), given, utc_now())
 
 
 def _do_it_here(store: Store, settings: Settings) -> None:

@@ -15,7 +15,7 @@ from payops.domain.protocol import ANSWERS, LESSONS, TRIGGERS
 
 from . import out
 from .ask import ask
-from .common import Verbs, config_option, json_option, operator_option, settings_and_store
+from .common import Verbs, config_option, json_option, operator_name, operator_option, settings_and_store
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -454,6 +454,7 @@ def export(
             out.line(str(output))
         else:
             out.line(str(local.export(store, incident_id, wanted, output, utc_now(), view)))
+        local.note_export(store, incident_id, wanted, view, operator_name(None), utc_now())
     except OSError as error:
         raise UsageError(f"export: {output}: cannot be written: {error.strerror}") from error
     finally:

@@ -12,7 +12,7 @@ from payops.domain.errors import StoreError, UsageError
 from payops.text import safe_line
 
 from . import out
-from .common import Verbs, config_option, json_option
+from .common import Verbs, config_option, json_option, operator_name
 
 if TYPE_CHECKING:
     from payops.store import Store
@@ -64,6 +64,7 @@ def verify(
             f"{path}: {fault}" for path in reports if (fault := fault_of(store, _text(path))) is not None
         ]
         faults += [fault for anchor in anchors if (fault := _moved(store, anchor)) is not None]
+        _was_read(store, "audit verified", "ok" if report.ok and not faults else "broken")
     finally:
         store.close()
     if as_json:
@@ -132,8 +133,18 @@ def export_(since: str | None, config_path: str | None) -> None:
                     "hash": row.hash,
                 }
             )
+        _was_read(store, "audit exported", "ok")
     finally:
         store.close()
+
+
+def _was_read(store: Store, what: str, result: str) -> None:
+    """Who read the record is on record."""
+    from payops.clock import utc_now
+
+    with store.write() as db:
+        who = operator_name(None) or "nobody named"
+        store.audit.append(db, utc_now(), who, what, "audit", result, "cli", {})
 
 
 def _text(path: Path) -> str:

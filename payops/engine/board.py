@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Literal
 
 from payops.domain.approvals import Approval
@@ -11,6 +11,8 @@ from payops.domain.incidents import FixAttempt, Handoff, Incident, TimelineEntry
 from payops.domain.money import Money
 from payops.domain.plans import Plan, Refusal
 
+PROVED_FOR = timedelta(minutes=5)
+"""How long a PIN counts for approvals."""
 AccountState = Literal["loading", "backfilling", "live", "stale", "failed"]
 Blocked = Literal["", "observing", "stopped", "operator", "over"]
 """What keeps Level 1 from acting: nothing, arming, a stop, a decision an operator takes, or that it is over."""
@@ -185,6 +187,8 @@ class Board:
     levels: Levels
     loading: str = ""
     """What is still being read, empty when nothing."""
+    operator_pin: bool = False
+    """The operator has a PIN; it is asked before an approval."""
 
 
 @dataclass(frozen=True, slots=True)

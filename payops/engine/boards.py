@@ -73,6 +73,7 @@ def build(
         next=next_items(incidents, cards, now),
         levels=levels(store.incidents.endings()),
         loading=loading,
+        operator_pin=known is not None and known.pin is not None,
     )
 
 

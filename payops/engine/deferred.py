@@ -68,6 +68,9 @@ class DeferredDesk:
     def reload(self) -> ReloadView:
         return self._real().reload()
 
+    def unlock(self, given: str) -> CommandResult:
+        return self._real().unlock(given)
+
     def submit(self, action: str, incident_id: str | None, fields: Mapping[str, str]) -> CommandResult:
         return self._real().submit(action, incident_id, fields)
 

@@ -32,6 +32,9 @@ class Desk(Protocol):
     def reload(self) -> ReloadView:
         """What reloading the rule files would do now; nothing is swapped by asking."""
 
+    def unlock(self, given: str) -> CommandResult:
+        """Prove that the operator is at the keyboard: by PIN, or by name where they have none."""
+
     def submit(self, action: str, incident_id: str | None, fields: Mapping[str, str]) -> CommandResult:
         """Ask for an action of the registry in the operator's name and wait for its result, at most 30 s."""
 

@@ -32,6 +32,7 @@ from .engine import Engine
 from .forwarding import LiveForwarding, fetch_from, relays
 from .listening import Listening
 from .outside import Outside
+from .people import note_operators
 from .polls import LivePolls
 from .reloading import follow
 from .wiring import build_engine, load_rules, open_providers, open_verifiers, webhook_slots
@@ -142,6 +143,8 @@ class EngineHost:
             self._due.set, "interval", seconds=TICK_S, id="tick", max_instances=1, coalesce=True
         )
         self._scheduler.start()
+        self._record("engine started")
+        note_operators(self.store, self.settings, self._now())
         self._due.set()
 
     def stop(self) -> None:
@@ -161,6 +164,7 @@ class EngineHost:
         if self._thread is not None:
             self._thread.join(timeout=0.5)
         try:
+            self._record("engine stopped")
             if self._listening is not None:
                 self._listening.stop()
             if self._lease is not None:
@@ -169,6 +173,11 @@ class EngineHost:
             log.warning("a lease was not released: %s", error)
         if self._pool is not None:
             self._pool.close()
+
+    def _record(self, what: str) -> None:
+        with self.store.write() as db:
+            who = self._operator or "payops"
+            self.store.audit.append(db, self._now(), who, what, self.name, "ok", "engine", {})
 
     @property
     def receiver_url(self) -> str:

@@ -8,14 +8,15 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
 from payops import escalation, reports
 from payops.clock import Now, monotonic_s, utc_now
-from payops.config import Settings
-from payops.domain.errors import UsageError
+from payops.config import Settings, resolve_secret
+from payops.domain.errors import PayopsError, UsageError
 from payops.domain.messages import Message
 from payops.domain.plans import Plan, Refusal
 from payops.remedies import Runner
@@ -23,8 +24,9 @@ from payops.signals import SignalSet, read
 from payops.signals.impact import impact as impact_of
 from payops.store import Store
 
-from .board import Board, CommandResult, HandoffDraft, IncidentDetail, PlanView, ReloadView
+from .board import PROVED_FOR, Board, CommandResult, HandoffDraft, IncidentDetail, PlanView, ReloadView
 from .boards import row
+from .pins import prove
 
 WAIT_S = 30.0
 EXPORTS = reports.FORMATS
@@ -66,6 +68,7 @@ class StoreDesk:
         self._origin = origin
         self._now = now
         self._closing = threading.Event()
+        self._proved_at: datetime | None = None
 
     def board(self) -> Board | None:
         return self._boards.board()
@@ -88,7 +91,24 @@ class StoreDesk:
     def reload(self) -> ReloadView:
         return reload_view(self._store, self._settings, self._signals(), self._now())
 
+    def unlock(self, given: str) -> CommandResult:
+        operator = self._settings.operator(self._operator)
+        if operator is None:
+            return CommandResult(False, "unlock: nobody is named: start with --operator NAME")
+        now = self._now()
+        try:
+            prove(self._store, operator, partial(resolve_secret, base=self._settings.base), given, now)
+        except PayopsError as error:
+            return CommandResult(False, str(error))
+        self._proved_at = now
+        return CommandResult(True, f"{operator.name} is at the keyboard")
+
     def submit(self, action: str, incident_id: str | None, fields: Mapping[str, str]) -> CommandResult:
+        operator = self._settings.operator(self._operator)
+        if action == "approve" and operator is not None and operator.pin is not None:
+            proved = self._proved_at
+            if proved is None or not timedelta() <= self._now() - proved <= PROVED_FOR:
+                return CommandResult(False, "approve: enter your PIN first")
         command = self._store.commands.put(
             action, incident_id, dict(fields), self._operator or "", self._origin, self._now()
         )
@@ -104,7 +124,9 @@ class StoreDesk:
         )
 
     def export(self, incident_id: str, format_: str, directory: Path) -> Path:
-        return export(self._store, incident_id, format_, directory, self._now())
+        path = export(self._store, incident_id, format_, directory, self._now())
+        note_export(self._store, incident_id, format_, "internal", self._operator, self._now())
+        return path
 
     def close(self) -> None:
         self._closing.set()
@@ -204,6 +226,15 @@ def export(
     partial.chmod(0o600)
     partial.replace(path)
     return path
+
+
+def note_export(
+    store: Store, incident_id: str, format_: str, view: reports.View, who: str | None, now: datetime
+) -> None:
+    """Who took a report out of the store is on record."""
+    with store.write() as db:
+        detail = {"format": format_, "view": view}
+        store.audit.append(db, now, who or "nobody named", "export", incident_id, "ok", "report", detail)
 
 
 def rendered(

@@ -18,7 +18,7 @@ from textual.screen import Screen
 
 from payops.clock import Now, monotonic_s, utc_now
 from payops.domain.actions import ACTIONS, Action
-from payops.engine.board import Board, CommandResult, IncidentRow
+from payops.engine.board import PROVED_FOR, Board, CommandResult, IncidentRow
 
 from . import ink
 from .messages import Answered, BoardArrived, Exported, Failed, Started, StartFailed
@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 
 WATCH_S = 5.0
 """How often the terminal and the age of the board are looked at."""
+LOCK_AFTER_S = 900.0
+"""Without a key for so long, acting asks who is there; looking goes on, and so does the engine."""
 DIRECT: frozenset[str] = frozenset({"ack", "accept"})
 """Actions that need neither words nor a preview."""
 
@@ -91,6 +93,10 @@ class PayopsApp(App[None]):
         self.failure: Exception | None = None
         self._start = start
         self._export_to = export_to
+        self.locked = False
+        """Nobody pressed a key for `LOCK_AFTER_S`."""
+        self._touched = monotonic()
+        self._proved: float | None = None
         self._silent = False
         self._small = False
         self._slot_lock = threading.Lock()
@@ -112,6 +118,33 @@ class PayopsApp(App[None]):
         self.desk.subscribe(self._board_made)
         self.call_after_refresh(self._begin)
         self.set_interval(WATCH_S, self._watch)
+
+    async def on_event(self, event: events.Event) -> None:
+        if isinstance(event, events.Key | events.MouseDown | events.Paste):
+            self._lock_when_idle()
+            self._touched = self.monotonic()
+        await super().on_event(event)
+
+    def _lock_when_idle(self) -> None:
+        """The clock is looked at before each key, too: the first one after a long pause must not act."""
+        acting = self.latest is not None and not self.latest.view_only
+        if acting and not self.locked and self.monotonic() - self._touched >= LOCK_AFTER_S:
+            self.locked = True
+            self._redraw()
+
+    def unlocked(self) -> None:
+        """The operator has proved to be there."""
+        self.locked = False
+        self._proved = self.monotonic()
+        self._redraw()
+
+    def must_prove(self, action: Action) -> bool:
+        """Whether who sits there must say who they are first. Stopping everything never waits for that."""
+        if not action.roles or action.name == "stop":
+            return False
+        pinned = self.latest is not None and self.latest.operator_pin
+        fresh = self._proved is not None and self.monotonic() - self._proved < PROVED_FOR.total_seconds()
+        return self.locked or (action.name == "approve" and pinned and not fresh)
 
     def on_unmount(self) -> None:
         self.desk.unsubscribe(self._board_made)
@@ -156,6 +189,7 @@ class PayopsApp(App[None]):
         if not self.is_headless and not alive():
             self.exit()
             return
+        self._lock_when_idle()
         silent = is_silent(self.latest, self.now())
         if silent != self._silent:
             self._silent = silent
@@ -194,7 +228,7 @@ class PayopsApp(App[None]):
             self.screen.show_board(self.shown)
 
     def view(self) -> View:
-        return View(self.times, paused=self.paused, silent=self._silent)
+        return View(self.times, paused=self.paused, silent=self._silent, locked=self.locked)
 
     def toggle_pause(self) -> None:
         if self.latest is None:

@@ -66,6 +66,14 @@ class Answered(Message):
         self.result = result
 
 
+class Unlocked(Message):
+    """What came of proving who is at the keyboard."""
+
+    def __init__(self, result: CommandResult) -> None:
+        super().__init__()
+        self.result = result
+
+
 class Exported(Message):
     def __init__(self, path: Path) -> None:
         super().__init__()

@@ -488,6 +488,11 @@ class FakeDesk:
         self._wait()
         return self.reload_view
 
+    def unlock(self, given: str) -> CommandResult:
+        self._wait()
+        self.asked.append(("unlock", None, {"given": given}))
+        return CommandResult(given == "4711", "unlocked" if given == "4711" else "wrong PIN; 4 more tries")
+
     def submit(self, action: str, incident_id: str | None, fields: Mapping[str, str]) -> CommandResult:
         self.asked.append((action, incident_id, dict(fields)))
         self._wait()

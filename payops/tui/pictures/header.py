@@ -30,6 +30,8 @@ class View:
     paused: bool = False
     silent: bool = False
     """No new board for longer than `SILENT_AFTER_S`."""
+    locked: bool = False
+    """Acting asks first who is at the keyboard."""
 
 
 def headline(board: Board | None, starting: str) -> Content:
@@ -119,6 +121,8 @@ def alerts(board: Board | None, view: View, width: int) -> list[Content]:
             "✖",
             f"No news since {times.zoned(board.at)}: the engine may have died; what is shown is old.",
         )
+    if view.locked:
+        add("watch", "○", "Locked: nobody pressed a key for 15 min. Any action asks first who you are.")
     for card in board.accounts:
         if mismatch(card):
             add(

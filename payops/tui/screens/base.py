@@ -65,6 +65,10 @@ class WorkScreen(Inked):
         reason = why_not(action, self.payops.latest, row)
         if reason:
             self.payops.say(reason, "warning")
+        elif self.payops.must_prove(action):
+            from .unlock import UnlockModal
+
+            self.payops.push_screen(UnlockModal(lambda: self.action_ask(name)))
         else:
             self.payops.begin(action, row)
 
