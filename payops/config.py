@@ -412,6 +412,16 @@ class Settings(_Model):
     def store_path(self) -> Path:
         return self.base / self.store
 
+    @property
+    def relays(self) -> tuple[tuple[str, str], ...]:
+        """(account, endpoint) of each endpoint that is relayed."""
+        return tuple(
+            (account.name, endpoint.name)
+            for account in self.accounts
+            for endpoint in account.endpoints
+            if endpoint.topology == "relay"
+        )
+
     def account(self, name: str) -> AccountSettings:
         for account in self.accounts:
             if account.name == name:

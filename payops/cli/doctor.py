@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
+from functools import partial
 
 import click
 
@@ -36,6 +37,7 @@ def doctor(
     from payops.engine.wiring import open_account
     from payops.providers.port import Provider
     from payops.providers.statuspages import StatusPage
+    from payops.receiver.importing import problem_of
     from payops.remedies import http_probe
     from payops.store import Store
 
@@ -58,6 +60,7 @@ def doctor(
         tools = Tools(
             http_probe(outside.routes),
             certificate_reader(outside.routes),
+            partial(problem_of, settings),
             tuple(StatusPage(page.provider, page.url) for page in settings.status_pages),
             outside.secrets,
             store,

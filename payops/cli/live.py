@@ -111,7 +111,7 @@ def engine(ctx: click.Context, operator: str | None, config_path: str | None) ->
 @click.pass_context
 def receive(ctx: click.Context, port: int | None, config_path: str | None) -> None:
     """The webhook receiver alone: verify, store durably, answer."""
-    from payops.engine.forwarding import LiveForwarding, relays
+    from payops.engine.forwarding import LiveForwarding
     from payops.engine.host import process_name
     from payops.engine.listening import Sign
     from payops.engine.outside import real_world
@@ -140,7 +140,7 @@ def receive(ctx: click.Context, port: int | None, config_path: str | None) -> No
         # Without adapters it forwards what it has received itself; the engine fetches the rest.
         forwarding = (
             LiveForwarding(store, settings, outside, None, process_name(), utc_now)
-            if relays(settings)
+            if settings.relays
             else None
         )
         receiver = Receiver(store, verifiers, utc_now, forwarding.relay if forwarding else None)

@@ -32,6 +32,13 @@ SOON_DAYS = 14
 FAILED = 3
 """So many signatures that fail since the last good one are no accident."""
 RECENT_S = 60
+_LATE: dict[str, str] = {
+    "stripe": "after 5 minutes, or a restart, an event's signature is too old or gone: without resign_secret an "
+    "application that verifies refuses it",
+    "braintree": "after a restart an event that still waits is lost: Braintree cannot send it again",
+    "paypal": "after a restart an event that still waits is fetched without PayPal's signature: an application that "
+    "verifies refuses it",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +47,8 @@ class Tools:
 
     probe: UrlProbe
     certificate: Callable[[str, datetime], Certificate]
+    inbox: Callable[[EndpointSettings, datetime], str | None]
+    """What is wrong with an application's own inbox, None when it can be read."""
     pages: Sequence[StatusPage] = ()
     secrets: Callable[[str], str] | None = None
     """What a reference stands for; None = not looked up here."""
@@ -264,6 +273,27 @@ class _Doctor:
                     todo,
                 )
             self._reachable(endpoint)
+            self._application(endpoint)
+
+    def _application(self, endpoint: EndpointSettings) -> None:
+        """The application behind a relay, or the inbox that is imported."""
+        check = f"endpoint {endpoint.name}: application"
+        if endpoint.forward_to is not None:
+            answers, seen = self._tools.probe.answers(endpoint.forward_to)
+            todo = "make it answer: what is relayed waits for it, and is given up after about 21 hours"
+            self._add(
+                check, "ok" if answers else "wrong", seen if answers else f"does not answer: {seen}",
+                "" if answers else todo,
+            )  # fmt: skip
+            if endpoint.resign_secret is None:
+                self._add(f"{check}: late events", "note", _LATE[self._account.provider])
+        if endpoint.inbox_source is not None:
+            problem = self._tools.inbox(endpoint, self._now())
+            todo = "correct the source, or the view's columns: docs/webhooks.md"
+            self._add(
+                check, "wrong" if problem else "ok", problem or f"{endpoint.source} can be read",
+                todo if problem else "",
+            )  # fmt: skip
 
     def _registered(self, endpoint: EndpointSettings, known: Sequence[Endpoint]) -> None:
         check, account = f"endpoint {endpoint.name}", self._account

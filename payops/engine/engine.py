@@ -73,7 +73,7 @@ class Engine:
             self._inbox.process_pending(now)
         import_inboxes(self.store, self.settings, now)
         self.store.inbox.tidy(now)
-        self.store.forwards.tidy(now)
+        self.store.forwards.tidy(now, self.settings.relays)
         signals = read(self.store, self.settings, now)
         may_act = self._full_ticks > 0
         apply_rules(self.store, self.rules, signals, now, may_act=may_act)

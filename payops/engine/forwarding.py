@@ -24,13 +24,6 @@ TOGETHER = 4
 _LOOK_S = 1.0
 
 
-def relays(settings: Settings) -> bool:
-    """Whether anything is relayed at all."""
-    return any(
-        endpoint.topology == "relay" for account in settings.accounts for endpoint in account.endpoints
-    )
-
-
 def fetch_from(providers: Mapping[str, Provider]) -> Fetch:
     """Events from the open adapters, with the credential in use."""
 

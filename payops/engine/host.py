@@ -29,7 +29,7 @@ from .board import Board
 from .boards import LEASE, build
 from .commands import Hands, Request, carry_out
 from .engine import Engine
-from .forwarding import LiveForwarding, fetch_from, relays
+from .forwarding import LiveForwarding, fetch_from
 from .listening import Listening
 from .outside import Outside
 from .people import note_operators
@@ -106,7 +106,7 @@ class EngineHost:
             lambda account, job: pool.submit(account, job, timeout_s=LONGEST_READ_S),
         )
         self._verifiers = open_verifiers(self.settings, self._outside, self.store)
-        if relays(self.settings):
+        if self.settings.relays:
             self._forwarding = LiveForwarding(
                 self.store,
                 self.settings,

@@ -24,6 +24,7 @@ from payops.domain.forwarding import HOLD, Content, Forwarding
 from payops.domain.payments import Provider
 from payops.providers.port import Patience
 from payops.store import Store
+from payops.store.forwards import NO_RELAY
 
 from .held import Held, Raw
 
@@ -173,9 +174,7 @@ class Forwarder:
             return None
         target = self._targets.get((row.account, row.endpoint))
         if target is None:
-            self._store.forwards.failed(
-                claimed, None, "the configuration has no such relay any more", None, final=True
-            )
+            self._store.forwards.failed(claimed, None, NO_RELAY, None, final=True)
         else:
             self._try(claimed, target, now)
         return self._store.forwards.get(row.account, row.endpoint, row.event_id)

@@ -57,6 +57,17 @@ def import_inboxes(store: Store, settings: Settings, now: datetime) -> None:
                 _import_due(store, settings, account.name, endpoint, now)
 
 
+def problem_of(settings: Settings, endpoint: EndpointSettings, now: datetime) -> str | None:
+    """What is wrong with the source of an import, looked at from its beginning; None when it can be read."""
+    try:
+        page = _page(settings, endpoint, "", [], now)
+    except UsageError as error:
+        return str(error)
+    except OSError as error:
+        return f"{error.filename}: {error.strerror}"
+    return page.wrong[0] if page.wrong else None
+
+
 def _import_due(
     store: Store, settings: Settings, account: str, endpoint: EndpointSettings, now: datetime
 ) -> None:
@@ -86,11 +97,18 @@ def _import_due(
 def _read(
     store: Store, settings: Settings, account: str, endpoint: EndpointSettings, cursor: str, now: datetime
 ) -> ImportedPage:
+    view = isinstance(endpoint.inbox_source, SqlView)
+    waiting = store.applications.waiting_ids(account, endpoint.name, _WAITING) if view else []
+    return _page(settings, endpoint, cursor, waiting, now)
+
+
+def _page(
+    settings: Settings, endpoint: EndpointSettings, cursor: str, waiting: Sequence[str], now: datetime
+) -> ImportedPage:
     match endpoint.inbox_source:
         case JsonLines(path):
             return read_lines(settings.base / path, cursor, now)
         case SqlView(path, view):
-            waiting = store.applications.waiting_ids(account, endpoint.name, _WAITING)
             return read_sql(settings.base / path, view, cursor, waiting, now)
         case None:
             raise UsageError("an import endpoint without a source")

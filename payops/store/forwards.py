@@ -20,6 +20,7 @@ from .rows import at
 if TYPE_CHECKING:
     from .store import Store
 
+NO_RELAY = "the configuration has no such relay any more"
 RETAIN = timedelta(days=90)
 """How long it is kept that an application took an event."""
 _TIDIED = "forwards_purged_on"
@@ -246,12 +247,22 @@ class Forwards:
             ).fetchall()
         return frozenset(row["event_id"] for row in rows)
 
-    def tidy(self, now: datetime) -> None:
-        """Once a day forget what was taken longer ago than `RETAIN`: cheap to call on every tick."""
+    def tidy(self, now: datetime, configured: Sequence[tuple[str, str]]) -> None:
+        """Once a day forget what was taken longer ago than `RETAIN`, and give up what is owed to relays that are not
+        `configured` (account, endpoint) any more: cheap to call on every tick."""
         today = str(to_epoch(now) // 86400)
         if self._store.switches.meta_get(_TIDIED) == today:
             return
         with self._store.write() as db:
+            db.execute(
+                "UPDATE forwards SET state = 'dead', due_at = NULL, last_at = ?, last_error = ? WHERE state = 'waiting'"
+                " AND json_array(account, endpoint) NOT IN (SELECT value FROM json_each(?))",
+                (
+                    to_epoch(now),
+                    NO_RELAY,
+                    json.dumps([json.dumps(each, separators=(",", ":")) for each in configured]),
+                ),
+            )
             gone = db.execute(
                 "DELETE FROM forwards WHERE state = 'delivered' AND (account, endpoint, event_id) IN"
                 " (SELECT account, endpoint, event_id FROM forwards"

@@ -19,6 +19,7 @@ from payops.engine.outside import Outside
 from payops.engine.tls import certificate_reader
 from payops.engine.wiring import open_providers
 from payops.providers import Patience
+from payops.receiver.importing import problem_of
 from payops.remedies import http_probe
 from payops.simulator import scenario
 from payops.simulator.server import ProviderServer
@@ -66,7 +67,9 @@ faults: [{", ".join(faults)}]
         routes = edges(urls)
         outside = Outside(partial(secret_of, secrets), routes=routes, patience=PATIENT, now=None)
         providers = open_providers(settings, outside, None)
-        tools = Tools(http_probe(routes), certificate_reader(routes), (), outside.secrets, store)
+        tools = Tools(
+            http_probe(routes), certificate_reader(routes), partial(problem_of, settings), (), outside.secrets, store
+        )
         try:
             (found,) = examine(settings, providers, [f"{provider}-live"], lambda: now, tools)
         finally:
@@ -198,6 +201,26 @@ def test_an_endpoint_registered_elsewhere_is_wrong(clinic: Clinic, provider: str
 def test_an_unreachable_address_is_wrong(clinic: Clinic) -> None:
     found = clinic.look("stripe", "{kind: receiver_down, provider: stripe, at: 1m}")
     assert "does not answer" in wrong(found)["endpoint payops: address"]
+
+
+def test_an_application_that_does_not_answer_and_an_inbox_that_cannot_be_read_are_wrong(
+    clinic: Clinic,
+) -> None:
+    def relayed(to: str) -> dict[str, object]:
+        ours = EndpointSettings(
+            name="shop", url="https://stripe.sim/webhooks/stripe-live", topology="relay", forward_to=to
+        )
+        return {"endpoints": (ours,)}
+
+    options = ", endpoints: [{name: shop, topology: relay}]"
+    found = clinic.look("stripe", options=options)
+    assert wrong(found) == {}
+    late = next(each for each in found.findings if each.check == "endpoint shop: application: late events")
+    assert late.state == "note" and "resign_secret" in late.said
+    found = clinic.look("stripe", options=options, change=relayed("http://127.0.0.1:9/hook"))
+    assert "does not answer: connection refused" in wrong(found)["endpoint shop: application"]
+    found = clinic.look("stripe", options=", endpoints: [{name: books, topology: import}]")
+    assert "No such file" in wrong(found)["endpoint books: application"]
 
 
 def test_what_braintree_cannot_tell_is_noted_and_not_wrong(clinic: Clinic) -> None:

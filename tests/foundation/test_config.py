@@ -238,3 +238,67 @@ def test_wrong_maintenance_is_refused_in_words(tmp_path: Path, old: str, new: st
     with pytest.raises(UsageError, match="maintenance") as refused:
         config.load(write(tmp_path, ACCOUNT + MAINTENANCE.replace(old, new)))
     assert says in str(refused.value)
+
+
+ENDPOINT = (
+    ACCOUNT
+    + """
+[[accounts.endpoints]]
+name = "shop"
+url = "{url}"
+topology = "{topology}"
+{more}
+"""
+)
+OURS = "https://ops.example/webhooks/stripe-live"
+
+
+@pytest.mark.parametrize(
+    ("topology", "url", "more", "wanted"),
+    [
+        ("relay", OURS, "", "needs forward_to"),
+        ("relay", OURS, 'forward_to = "http://shop.example/hook"', "http:// on loopback"),
+        ("relay", OURS, 'forward_to = "ftp://127.0.0.1/hook"', "https://"),
+        ("relay", OURS, 'forward_to = "https://ana:secret@shop.example/hook"', "user name or a password"),
+        ("relay", OURS, 'forward_to = "https://[::1/hook"', "must be a URL"),
+        (
+            "relay",
+            "https://shop.example/",
+            'forward_to = "https://shop.example/hook"',
+            "must end in /webhooks/",
+        ),
+        ("observer", OURS, 'forward_to = "https://shop.example/hook"', "forward_to is of topology"),
+        ("import", "https://shop.example/", "", "needs source"),
+        ("import", "https://shop.example/", 'source = "sqlite:shop.db"', "sqlite:PATH?view=NAME"),
+        ("import", "https://shop.example/", "source = 'sqlite:shop.db?view=a\"b'", "sqlite:PATH?view=NAME"),
+        (
+            "import",
+            "https://shop.example/",
+            'source = "sqlite:shop.db?view=a&mode=rw"',
+            "sqlite:PATH?view=NAME",
+        ),
+        ("import", OURS, 'source = "inbox.jsonl"', "payops itself receives"),
+        ("observer", OURS, 'source = "inbox.jsonl"', "source is of topology"),
+        ("relay", OURS, 'forward_to = "https://a.example/"\nresign_secret = "whsec_1234567890"', "env:NAME"),
+    ],
+)
+def test_an_endpoint_that_could_not_work_as_its_topology_is_refused(
+    tmp_path: Path, topology: str, url: str, more: str, wanted: str
+) -> None:
+    with pytest.raises(UsageError) as refused:
+        config.load(write(tmp_path, ENDPOINT.format(topology=topology, url=url, more=more)))
+    assert wanted in str(refused.value) and "secret@" not in str(refused.value)
+    assert "whsec_1234567890" not in str(refused.value)
+
+
+def test_relay_and_import_say_where_the_application_is(tmp_path: Path) -> None:
+    relay = ENDPOINT.format(topology="relay", url=OURS, more='forward_to = "http://127.0.0.1:3000/hook?x=1"')
+    settings = config.load(write(tmp_path, relay))
+    assert settings.relays == (("stripe-live", "shop"),)
+    view = ENDPOINT.format(
+        topology="import",
+        url="https://shop.example/",
+        more='source = "sqlite:data/shop.db?view=webhook_inbox"',
+    )
+    (endpoint,) = config.load(write(tmp_path, view)).accounts[0].endpoints
+    assert endpoint.inbox_source == config.SqlView("data/shop.db", "webhook_inbox")

@@ -369,3 +369,13 @@ def test_the_next_try_is_later_than_the_longest_try_takes_until_there_is_none(
 def _delivery(account: str, event_id: str) -> Delivery:
     event = WebhookEvent(account, event_id, "charge.succeeded", NOW, True, f"ch_{event_id}")
     return Delivery(account, event, NOW, "{}", "ab", "signature", Owed(("shop",), "gone", NOW + HOLD))
+
+
+def test_what_is_owed_to_a_relay_that_is_gone_from_the_configuration_is_given_up_and_said(
+    house: House, store: Store
+) -> None:
+    house.receive(body(1))
+    store.forwards.tidy(NOW, [SHOP])
+    assert house.row().state == "waiting"
+    store.forwards.tidy(NOW + timedelta(days=1), [(ACCOUNT, "other")])
+    assert (house.row().state, "no such relay" in (house.row().last_error or "")) == ("dead", True)
