@@ -54,6 +54,8 @@ webhook_secrets = ["env:STRIPE_LIVE_WHSEC"]
 name = "payops"
 url = "https://payops.example/webhooks/stripe-live"   # must end in /webhooks/<account name>
 topology = "observer"         # payops has its own endpoint beside your application's
+# relay: payops receives and forwards (forward_to = "https://…"); import: it reads your application's own inbox
+# (source = "sqlite:PATH?view=NAME", or a JSONL file). See docs/webhooks.md.
 idempotent = false            # true: events may be re-sent to it without asking
 
 # Braintree has no list of events and no endpoints in its API: webhooks are set up in its Control Panel, and

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
 
-from payops.demo.headless import _House
+from payops.demo.headless import _House, run
 from payops.signals import read
 from payops.signals.impact import impact as impact_of
 from payops.simulator import ledger
 from payops.simulator import scenario as scenarios
+from payops.store import Store
 
 WORLD = """
 schema: payops.scenario/v1
@@ -113,3 +115,31 @@ def test_what_an_application_does_not_take_is_received_and_not_processed(tmp_pat
         waiting = house.store.forwards.listing("stripe-live", "shop", "waiting")
         assert len(waiting) >= webhooks["generated"]
         assert {row.last_status for row in waiting if row.tries} == {500}
+
+
+def test_forwarding_and_importing_are_part_of_the_step_and_give_the_same_bytes(tmp_path: Path) -> None:
+    text = WORLD.format(
+        provider="stripe",
+        warmup="5m",
+        duration="4m",
+        endpoint=SHOP.format(topology="relay", more=", application: {down_at: 1m, down_until: 2m}")
+        + ", {name: books, topology: import}",
+    )
+    scenario = scenarios.parse(text, "topologies.yaml")
+
+    def told(folder: Path) -> tuple[str, list[object]]:
+        folder.mkdir()
+        document = run(scenario, 5, folder / "payops.db", judged=False).document
+        document.pop("wall_seconds")
+        with Store.open_existing(folder / "payops.db") as store:
+            rows = [
+                each
+                for state in ("waiting", "delivered", "dead")
+                for each in store.forwards.listing("stripe-live", "shop", state)
+            ]
+        (inbox,) = (folder / "payops.inboxes").iterdir()
+        return json.dumps(document), [*rows, inbox.read_text()]
+
+    first = told(tmp_path / "first")
+    assert first == told(tmp_path / "second")
+    assert len(first[1]) > 10

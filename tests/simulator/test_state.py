@@ -385,3 +385,29 @@ def test_keys_are_the_same_for_the_same_seed_and_differ_by_kind() -> None:
     assert len(set(keys)) == 3 and all(key.startswith("rk_live_sim") for key in keys)
     assert stored["webhook_secrets"][0].startswith("whsec_")
     assert credentials(make_scenario())[ACCOUNT]["fallback_credentials"] == []
+
+
+def test_a_written_configuration_says_where_applications_take_and_keep_their_events(
+    tmp_path: Path, receiver: Receiver
+) -> None:
+    path, scenario = tmp_path / "payops.toml", tmp_path / "s.yaml"
+    scenario.write_text(
+        "schema: payops.scenario/v1\nname: all\nwarmup: 1m\nproviders:\n"
+        "  stripe: {payments_per_minute: 1, endpoints: [{name: shop, topology: relay}]}\n"
+        "  paypal: {payments_per_minute: 1, endpoints: [{name: books, topology: import}]}\n",
+        "utf-8",
+    )
+    stop, urls = threading.Event(), []
+
+    def ready(found: dict[str, str]) -> None:
+        urls.append(found)
+        stop.set()
+
+    serve(str(scenario), write_config=path, receiver=receiver.url, ready=ready, stop_event=stop)
+    settings = config.load(str(path))
+    (shop,) = settings.account(ACCOUNT).endpoints
+    assert (shop.name, shop.topology, shop.url) == ("shop", "relay", f"{receiver.url}/webhooks/{ACCOUNT}")
+    assert shop.forward_to == f"{urls[0]['stripe']}/apps/shop"
+    ours, books = settings.account("paypal-live").endpoints
+    assert (ours.topology, books.topology) == ("observer", "import")
+    assert books.source == "payops.inboxes/paypal-live.books.jsonl" and (tmp_path / books.source).is_file()
