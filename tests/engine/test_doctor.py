@@ -68,7 +68,12 @@ faults: [{", ".join(faults)}]
         outside = Outside(partial(secret_of, secrets), routes=routes, patience=PATIENT, now=None)
         providers = open_providers(settings, outside, None)
         tools = Tools(
-            http_probe(routes), certificate_reader(routes), partial(problem_of, settings), (), outside.secrets, store
+            http_probe(routes),
+            certificate_reader(routes),
+            partial(problem_of, settings),
+            (),
+            outside.secrets,
+            store,
         )
         try:
             (found,) = examine(settings, providers, [f"{provider}-live"], lambda: now, tools)
@@ -241,7 +246,7 @@ def test_an_account_that_cannot_be_opened_keeps_no_other_from_being_looked_at(cl
         {"name": "broken", "provider": "stripe", "mode": "live", "api_key": "env:NOBODY"}
     )
     settings = Settings.model_validate({"schema": "payops.config/v1", "accounts": [account]})
-    tools = Tools(http_probe({}), certificate_reader({}))
+    tools = Tools(http_probe({}), certificate_reader({}), lambda endpoint, now: None)
     problem = UsageError("env:NOBODY is not set")
     (broken,) = examine(settings, {"broken": problem}, ["broken"], lambda: _NOW, tools)
     assert wrong(broken) == {"monitor credential": "env:NOBODY is not set"}
