@@ -37,7 +37,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "status": ("payops.cli.look", "The board as text or JSON."),
     "incidents": ("payops.cli.incidents", "List, show, fix, hand over and close incidents."),
     "webhooks": ("payops.cli.webhooks", "List, show and replay received events; gaps and endpoints."),
-    "rules": ("payops.cli.rules", "Check and test rule files."),
+    "rules": ("payops.cli.rules", "Check, test, reload, explain and replay rules."),
     "notify": ("payops.cli.notify", "Whom payops tells: try it, see it, confirm it."),
     "report": ("payops.cli.report", "The handover of a shift, the protocol's scorecard."),
     "audit": ("payops.cli.keep", "Verify, export or anchor the audit chain."),

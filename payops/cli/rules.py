@@ -1,4 +1,4 @@
-"""`payops rules check|test|schema|reload`."""
+"""`payops rules check|test|schema|reload`; the past is in `replays`."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from . import out
 from .ask import ask
 from .common import Verbs, config_option, json_option, operator_option, settings_and_store
 from .incidents import no_wait_option
+from .replays import backtest, diff, explain
 
 if TYPE_CHECKING:
     from payops.engine.coverage import Part
@@ -24,7 +25,11 @@ paths_argument = click.argument("paths", nargs=-1, type=click.Path(path_type=Pat
 
 @click.group(cls=Verbs)
 def rules() -> None:
-    """Check and test rule files (default: the shipped ones)."""
+    """Check, test, reload, explain and replay rules (default: the shipped ones)."""
+
+
+for command in (explain, backtest, diff):
+    rules.add_command(command)
 
 
 def _files(paths: tuple[Path, ...]) -> list[Path]:

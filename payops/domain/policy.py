@@ -11,6 +11,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import lru_cache
 from typing import Any, cast
 
 from .approvals import APPROVING
@@ -112,6 +113,7 @@ class Policy:
         return tuple(step for step in self.steps if step.level == level)
 
 
+@lru_cache(maxsize=1024)
 def parse_policy(text: str) -> Policy:
     """The view of `Incident.policy`; ValueError when it is not a JSON object."""
     document = json.loads(text)

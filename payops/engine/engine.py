@@ -20,6 +20,7 @@ from payops.remedies import Runner
 from payops.rulebook import RuleSet
 from payops.rulebook import apply as apply_rules
 from payops.signals import SignalSet, read
+from payops.signals.history import record
 from payops.store import Store
 
 from .polls import Polls
@@ -75,6 +76,7 @@ class Engine:
         self.store.inbox.tidy(now)
         self.store.forwards.tidy(now, self.settings.relays)
         signals = read(self.store, self.settings, now)
+        record(self.store, signals, now)
         may_act = self._full_ticks > 0
         apply_rules(self.store, self.rules, signals, now, may_act=may_act)
         keep_quiet(self.store, self.settings, now)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -22,6 +21,7 @@ from payops.signals.schema import SignalSet
 from payops.store import Store
 
 from .commands import Hands, Request, carry_out
+from .ruletest_time import patience, timers, waits_for_people
 from .ruletest_world import START, World
 
 STEP = timedelta(seconds=10)
@@ -85,6 +85,8 @@ class _Run:
         self._others: list[tuple[Others, str | None]] = [(other, None) for other in test.others]
         self._verdict: Verdict | None = None
         self._mine: list[Incident] = []
+        self._acted_at: datetime | None = None
+        """When somebody last did something: the step after it is looked at whatever it was."""
 
     def play(self) -> str:
         """Why the first expectation in time was not met, empty when all were."""
@@ -148,6 +150,7 @@ class _Run:
         """Do what operators do by now; the refusal of an action fails the test."""
         for step in [step for step in self._operators if self._due_at(step) <= now]:
             self._operators.remove(step)
+            self._acted_at = now
             incident = self._incident
             fields = {
                 name: text
@@ -233,7 +236,14 @@ class _Run:
         return self._mine[0] if self._mine else None
 
     def _next(self, now: datetime, expected: datetime) -> datetime:
-        times = [expected, self._world.series.next_sample(now), *self._timers()]
+        series = self._world.series
+        states = self._store.rules.states(self._rule.id).values()
+        times = [expected, *timers(self._rule, states, self._incident)]
+        jumped = self._jumped(now)
+        if jumped is None:
+            times.append(series.next_sample(now))
+        else:
+            times += jumped
         times += [self._due_at(step) for step in self._operators]
         times += [START + at for each in self._test.maintenance for at in (each.from_, each.until)]
         times += [START + at for other, _ in self._others for at in (other.from_, other.until)]
@@ -241,20 +251,23 @@ class _Run:
             times.append(now + STEP)
         return min((at for at in times if at > now), default=now + STEP)
 
-    def _timers(self) -> Iterable[datetime]:
-        rule = self._rule
-        for state in self._store.rules.states(rule.id).values():
-            if state.pending_since is not None:
-                yield state.pending_since + rule.fire.for_
-            if state.clear_since is not None:
-                yield state.clear_since + rule.resolve.for_
-            if state.held_until is not None:
-                yield state.held_until
-        incident = self._incident
-        if incident is not None and incident.next_action_at is not None:
-            yield incident.next_action_at
-        if incident is not None and incident.quiet_until is not None:
-            yield incident.quiet_until
+    def _jumped(self, now: datetime) -> list[datetime] | None:
+        """The samples to look at while nothing is open, or people are waited for; None where each one counts."""
+        if self._acted_at == now:
+            return None
+        incident, verdict, series = self._incident, self._verdict, self._world.series
+        change = series.next_change(now)
+        times = [change] if change is not None else []
+        if incident is not None and incident.state != "resolved":
+            attempts = self._store.incidents.attempts(incident.id)
+            if not waits_for_people(incident, attempts):
+                return None
+            for at in patience(self._rule, incident, attempts):
+                times += series.samples_from(at)
+            return times
+        # A condition that holds without opening anything may open it as soon as something else ends.
+        quiet = verdict is None or verdict.outcome in ("clear", "unknown", "pending")
+        return times if quiet else None
 
     def _at_work(self, now: datetime) -> bool:
         """Level 1 has something to do at the next step."""

@@ -9,9 +9,11 @@ secret that is promoted meets deliveries as the script says: `ok` verifies, `rej
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from math import ceil
 
 from payops.config import Settings
 from payops.domain.errors import Bucket, ProviderError
@@ -59,6 +61,7 @@ class Series:
         }
         self._reachable = parse_series(test.reachable, "bool") if test.reachable else (True,)
         self.length = max(len(samples) for samples in self._samples.values())
+        self._changes = self._changing()
 
     def values(self, now: datetime) -> dict[str, Value | None]:
         """Field → value; None where there is no sample any more."""
@@ -85,6 +88,23 @@ class Series:
     def next_sample(self, now: datetime) -> datetime:
         """When the next sample begins."""
         return START + (self._index(now) + 1) * self._every
+
+    def next_change(self, now: datetime) -> datetime | None:
+        """When the first sample begins that differs from the one before it; None when none does any more."""
+        place = bisect_right(self._changes, self._index(now))
+        return START + self._changes[place] * self._every if place < len(self._changes) else None
+
+    def samples_from(self, at: datetime) -> tuple[datetime, datetime]:
+        """The first sample at or after `at`, and the one after it: a comparison with `at` may be strict."""
+        first = START + ceil((at - START) / self._every) * self._every
+        return first, first + self._every
+
+    def _changing(self) -> list[int]:
+        """The samples at which any series differs from the sample before."""
+        found: set[int] = set()
+        for samples in (*self._samples.values(), self._reachable):
+            found |= {index for index in range(1, len(samples)) if samples[index] != samples[index - 1]}
+        return sorted(found | {len(samples) for samples in self._samples.values()})
 
     def _index(self, now: datetime) -> int:
         return int((now - START) / self._every)

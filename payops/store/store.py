@@ -28,6 +28,7 @@ from .leases import Lease, Leases
 from .migrations import CURRENT, migrate
 from .outbox import Outbox
 from .rules import Rules
+from .samples import Samples
 from .silences import Silences
 from .switches import Switches
 
@@ -73,6 +74,7 @@ class Store:
         self.outbox = Outbox(self)
         self.rules = Rules(self)
         self.silences = Silences(self)
+        self.samples = Samples(self)
         self.commands = Commands(self)
         self.leases = Leases(self)
         self.switches = Switches(self)
@@ -157,12 +159,12 @@ class Store:
         """One consistent picture: everything read inside is of the same instant."""
         with self._turn:
             session = self._session()
-            if session.depth:
-                with self._translated():
+            try:
+                if session.depth:
                     yield session.conn
-                return
-            with self._translated():
-                session.conn.execute("BEGIN")
+                    return
+                if session is not self._shared:  # the only connection of a store in memory is its own picture
+                    session.conn.execute("BEGIN")
                 session.depth = 1
                 try:
                     yield session.conn
@@ -170,6 +172,8 @@ class Store:
                     session.depth = 0
                     if session.conn.in_transaction:
                         session.conn.execute("ROLLBACK")
+            except sqlite3.DatabaseError as error:
+                raise self._explained(error) from error
 
     @contextmanager
     def write(self) -> Iterator[sqlite3.Connection]:
@@ -242,10 +246,13 @@ class Store:
     def _translated(self) -> Iterator[None]:
         try:
             yield
-        except (sqlite3.IntegrityError, sqlite3.ProgrammingError, sqlite3.InterfaceError):
-            raise  # a constraint or a mistake of ours, not the file's fault
         except sqlite3.DatabaseError as error:
-            raise files.explain(self.where, error) from error
+            raise self._explained(error) from error
+
+    def _explained(self, error: sqlite3.DatabaseError) -> Exception:
+        if isinstance(error, sqlite3.IntegrityError | sqlite3.ProgrammingError | sqlite3.InterfaceError):
+            return error  # a constraint or a mistake of ours, not the file's fault
+        return files.explain(self.where, error)
 
     def _session(self) -> _Session:
         if self._closed:

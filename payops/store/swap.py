@@ -6,6 +6,7 @@ import json
 import sqlite3
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from payops.clock import from_epoch, iso, to_epoch
@@ -113,6 +114,11 @@ def why_json(why: Sequence[Why]) -> str:
     return json.dumps(terms)
 
 
+@lru_cache(maxsize=512)
+def _why(text: str) -> tuple[Why, ...]:
+    return tuple(Why(term, value) for term, value in json.loads(text))
+
+
 def incident_from(row: sqlite3.Row) -> Incident:
     return Incident(
         id=row["id"],
@@ -130,7 +136,7 @@ def incident_from(row: sqlite3.Row) -> Incident:
         labels=json.loads(row["labels"]),
         opened_at=from_epoch(row["opened_at"]),
         updated_at=from_epoch(row["updated_at"]),
-        why=tuple(Why(term, value) for term, value in json.loads(row["why"])),
+        why=_why(row["why"]),
         acknowledged_at=at(row["acknowledged_at"]),
         acknowledged_by=row["acknowledged_by"],
         owner=row["owner"],

@@ -279,11 +279,14 @@ def test_a_bad_rule_file_names_its_place(folder: Path) -> None:
     assert "did you mean 'challenge'" in done.stdout + done.stderr
 
 
-def test_every_incident_action_of_the_registry_is_a_verb_of_the_command_line() -> None:
+def test_every_action_of_the_registry_is_a_verb_of_the_command_line() -> None:
     from payops.cli.incidents import incidents
     from payops.cli.main import COMMANDS
+    from payops.cli.rules import rules
     from payops.domain.actions import ACTIONS
 
     verbs = set(incidents.commands)
     for action in ACTIONS:
-        assert action.name in (verbs if action.scope == "incident" else COMMANDS), action.name
+        assert action.name in (verbs if action.scope == "incident" else {*COMMANDS, *rules.commands}), (
+            action.name
+        )

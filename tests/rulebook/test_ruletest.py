@@ -3,10 +3,14 @@ from __future__ import annotations
 from xml.etree import ElementTree
 
 import pytest
+from proof import FULL
 
+from payops.engine import ruletest_run
 from payops.engine.junit import junit
 from payops.engine.ruletest import check, covered, run
+from payops.engine.ruletest_run import play
 from payops.rulebook import load, shipped_dir
+from payops.store import Store
 
 RULES = load([shipped_dir()])
 
@@ -211,3 +215,21 @@ def test_coverage_counts_what_the_tests_that_ran_exercised(rule_text, write):
         ("no data", False),
         ("resolve", False),
     ]
+
+
+def test_steps_jumped_over_would_have_changed_nothing(monkeypatch):
+    """Every eighth shipped test, or all of them in a full proof, with and without jumping."""
+    tests = [(rule, test) for rule in RULES for test in rule.tests][:: 1 if FULL else 8]
+    stories: list[list[object]] = []
+
+    def close(store: Store) -> None:
+        incidents = store.incidents.listing()
+        stories.append([(each, store.incidents.timeline(each.id)) for each in incidents])
+        real_close(store)
+
+    real_close = Store.close
+    monkeypatch.setattr(Store, "close", close)
+    jumping = [play(rule, test) for rule, test in tests]
+    monkeypatch.setattr(ruletest_run._Run, "_jumped", lambda self, now: None)
+    assert [play(rule, test) for rule, test in tests] == jumping
+    assert stories[: len(tests)] == stories[len(tests) :]

@@ -20,6 +20,7 @@ from . import (
     owing,
     rulebook,
     second,
+    signal_history,
     silences,
     third,
     topologies,
@@ -39,6 +40,7 @@ HISTORY: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("0011_outbox", outbox.STATEMENTS),
     ("0012_api_versions", api_versions.STATEMENTS),
     ("0013_owing", owing.STATEMENTS),
+    ("0014_signal_history", signal_history.STATEMENTS),
 )
 CURRENT = len(HISTORY)
 APPLICATION_ID = 0x7061796F
