@@ -13,6 +13,7 @@ from payops.domain.money import Money
 from payops.escalation import after_quiet
 from payops.signals import SignalSet
 from payops.signals.impact import impact
+from payops.signals.troubles import deadlines
 from payops.store import Store
 
 from .board import AccountCard, Blocked, Board, EngineState, IncidentRow, Levels, NextItem
@@ -70,7 +71,7 @@ def build(
         accounts=cards,
         incidents=tuple(rows),
         recent=tuple(recent),
-        next=next_items(incidents, cards, now),
+        next=next_items(incidents, cards, now, _deadlines(store, settings, now)),
         levels=levels(store.incidents.endings()),
         loading=loading,
         operator_pin=known is not None and known.pin is not None,
@@ -264,10 +265,14 @@ def status(
 
 
 def next_items(
-    incidents: Sequence[Incident], cards: Sequence[AccountCard], now: datetime
+    incidents: Sequence[Incident],
+    cards: Sequence[AccountCard],
+    now: datetime,
+    due: Sequence[NextItem] = (),
 ) -> tuple[NextItem, ...]:
-    """The next scheduled work, soonest first: incident actions, then the next read of each account."""
-    items = [
+    """What comes next, soonest first: incident actions, deadlines of the providers, the next read of each account."""
+    items = list(due)
+    items += [
         NextItem(max(incident.next_action_at, now), f"{incident.id}: {incident.next_action}", incident.title)
         for incident in incidents
         if incident.next_action_at is not None and incident.next_action and not incident.is_quiet(now)
@@ -287,6 +292,10 @@ def next_items(
         if card.next_read_at is not None
     ]
     return tuple(sorted(items, key=lambda item: (item.at, item.what))[:12])
+
+
+def _deadlines(store: Store, settings: Settings, now: datetime) -> list[NextItem]:
+    return [NextItem(at, what) for each in settings.accounts for at, what in deadlines(store, each, now)]
 
 
 def levels(endings: Sequence[tuple[str, int, str | None, int]]) -> Levels:

@@ -23,7 +23,10 @@ SHOWN = 6
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """One object. `said` is what is wrong with it, `until` its deadline; None = not known, or none."""
+    """One object. `said` is what is wrong with it, `until` its deadline (None = not known, or none).
+
+    `advice`: what ends it, where that is not the same for all of its kind.
+    """
 
     name: str
     said: str
@@ -31,6 +34,7 @@ class Trouble:
     money: Money | None = None
     customer: str | None = None
     until: datetime | None = None
+    advice: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +70,28 @@ def account_of(source: str, found: Sequence[Trouble]) -> str:
         return f"No {one} stands any more."
     worth = money_of(found)
     money = f" worth {amounts(worth)}" if worth else ""
-    return f"{plural(len(found), one)}{money}: {listed(found)}. {_ADVICE[source]}"
+    special = "".join(f" {_sentence(each)}" for each in dict.fromkeys(each.advice for each in found) if each)
+    return f"{plural(len(found), one)}{money}: {listed(found)}.{special} {_ADVICE[source]}"
+
+
+def deadlines(store: Store, account: Whose, now: datetime) -> tuple[tuple[datetime, str], ...]:
+    """The soonest deadline of each kind still ahead at an account, and what is lost or over by then."""
+    soonest = []
+    for source, said in _DEADLINES.items():
+        ahead = [
+            each for each in troubles(store, account, source, now) or () if each.until and each.until > now
+        ]
+        if ahead:
+            first = min(ahead, key=lambda each: (each.until or now, each.name))
+            money = f", {first.money}" if first.money else ""
+            more = f", {len(ahead) - 1} more later" if len(ahead) > 1 else ""
+            name = safe_line(first.name, limit=60)
+            soonest.append((first.until or now, f"{account.name}: {said} {name}{money}{more}"))
+    return tuple(soonest)
+
+
+def _sentence(text: str) -> str:
+    return f"{text[0].upper()}{text[1:]}."
 
 
 def _one(each: Trouble) -> str:
@@ -83,10 +108,12 @@ def _money(amount_minor: int | None, currency: str | None) -> Money | None:
     return Money(amount_minor, currency.upper())
 
 
-def _refund(refund: Refund, said: str, until: datetime | None = None) -> Trouble:
+def _refund(refund: Refund, said: str, until: datetime | None = None, advice: str = "") -> Trouble:
     of = f"of {refund.attempt_id or refund.payment_id or 'a payment not told'}"
     money = _money(refund.amount_minor, refund.currency)
-    return Trouble(refund.refund_id, f"{of}, {said}", refund.changed_at or refund.at, money, None, until)
+    return Trouble(
+        refund.refund_id, f"{of}, {said}", refund.changed_at or refund.at, money, None, until, advice
+    )
 
 
 def _failed_refunds(store: Store, account: Whose, now: datetime) -> tuple[Trouble, ...]:
@@ -108,6 +135,7 @@ def _stuck_refunds(store: Store, account: Whose, now: datetime) -> tuple[Trouble
             if wait.until(each) > now
             else "overdue",
             wait.until(each),
+            wait.advice,
         )
         for each, wait in refunds.stuck(store, account, now)
     )
@@ -241,6 +269,11 @@ _OF: dict[str, Callable[[Store, Whose, datetime], tuple[Trouble, ...]]] = {
     "stuck_invoices": _stuck_invoices,
     "duplicates": _duplicates,
     "authorizations": _authorizations,
+}
+_DEADLINES: dict[str, str] = {
+    "disputes": "no reply by then loses dispute",
+    "authorizations": "the money is let go of authorization",
+    "stuck_refunds": "waiting is no longer right for refund",
 }
 _NOUNS: dict[str, str] = {
     "failed_refunds": "failed refund",

@@ -12,7 +12,7 @@ from payops.domain.payments import Dispute
 from payops.signals import SOURCES
 from payops.signals.impact import impact
 from payops.signals.object_sources import OBJECT_SOURCES
-from payops.signals.troubles import account_of, troubles
+from payops.signals.troubles import account_of, deadlines, troubles
 from payops.store import Store
 
 from .conftest import ACCOUNT, NOW
@@ -57,7 +57,9 @@ def test_a_failed_refund_is_named_with_its_money_its_charge_and_what_its_reason_
 def test_a_waiting_refund_says_until_when_waiting_is_right(store: Store, settings: Settings):
     learn(store, refunds=(refund("re_1", "pending", HOUR, pending_reason="insufficient_funds"),))
     until = NOW - HOUR + 7 * DAY
-    assert f"waiting is right, until {until:%Y-%m-%d %H:%M} UTC" in told(store, settings, "stuck_refunds")
+    said = told(store, settings, "stuck_refunds")
+    assert f"waiting is right, until {until:%Y-%m-%d %H:%M} UTC" in said
+    assert "The balance is too small: top it up and Stripe sends the refund by itself" in said
 
 
 def test_a_dispute_is_named_with_its_deadline(store: Store, settings: Settings):
@@ -102,3 +104,21 @@ def test_impact_names_the_objects_and_says_so_when_none_stands_any_more(store: S
     over = impact(store, incident("refund-failed", "failed_refunds"), NOW)
     assert (over.payments, over.money) == (0, ())
     assert over.method == "none of the objects it is about stands any more; 2 did at the opening"
+
+
+def test_deadlines_ahead_are_told_by_the_soonest_of_each_kind(store: Store, settings: Settings):
+    due = NOW + 3 * DAY
+    one = Dispute(ACCOUNT, "dp_1", NOW, NOW, "needs_response", 1000, "usd", "fraudulent", "ch_1", due)
+    learn(
+        store,
+        attempts=(charge("ch_9", captured=False, capture_before=NOW + 12 * HOUR),),
+        disputes=(
+            one,
+            replace(one, dispute_id="dp_2", reply_by=due + DAY),
+            replace(one, dispute_id="dp_3", reply_by=NOW - MINUTE),
+        ),
+    )
+    assert deadlines(store, settings.accounts[0], NOW) == (
+        (due, "stripe-live: no reply by then loses dispute dp_1, 10.00 USD, 1 more later"),
+        (NOW + 12 * HOUR, "stripe-live: the money is let go of authorization ch_9, 10.00 EUR"),
+    )
