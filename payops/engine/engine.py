@@ -22,6 +22,7 @@ from payops.rulebook import apply as apply_rules
 from payops.signals import SignalSet, read
 from payops.signals.history import record
 from payops.store import Store
+from payops.streams import Watch
 
 from .polls import Polls
 
@@ -65,16 +66,18 @@ class Engine:
         self.polls = polls
         self.runner = runner
         self._inbox = inbox
+        self._watch = Watch(store, settings)
         self._full_ticks = 0
 
     def tick(self, now: datetime) -> Ticked:
-        """Poll what is due, process the inbox, judge, fix, escalate. Never acts in the first full tick."""
+        """Poll what is due, process the inbox, count what ended, judge, fix, escalate. Never acts in the first full tick."""
         full = self.polls.run(now)
         if self._inbox is not None:
             self._inbox.process_pending(now)
         import_inboxes(self.store, self.settings, now)
         self.store.inbox.tidy(now)
         self.store.forwards.tidy(now, self.settings.relays)
+        self._watch.advance(now)
         signals = read(self.store, self.settings, now)
         record(self.store, signals, now)
         may_act = self._full_ticks > 0

@@ -11,6 +11,7 @@ from payops.store import CallStats, Store
 
 from .rows import account_labels, age_s
 from .schema import SignalRow
+from .standing import standing
 
 RECENT = timedelta(minutes=5)
 RUN = timedelta(hours=1)
@@ -39,6 +40,7 @@ def row(store: Store, account: AccountSettings, now: datetime) -> SignalRow:
         "p50_ms": stats.p50_ms,
         "p95_ms": stats.p95_ms,
         "usual_ms": usual_ms(store, account.name, now),
+        "slow": standing(store, account.name, "calls").evidence,
         "skew_s": stats.skew_s,
         "last_ok_s": age_s(answered, now),
     }

@@ -7,22 +7,24 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from payops.clock import from_epoch
+from payops.domain.counting import Family
 from payops.domain.event_types import EVENT_TYPES
 from payops.domain.feeds import EVENT_LIST
 from payops.domain.gaps import paid, worth
 from payops.domain.incidents import FixAttempt, Impact, Incident
-from payops.domain.money import Money, totals
+from payops.domain.money import Money
 from payops.domain.plans import plan_of
 from payops.domain.policy import parse_policy
-from payops.store import FirstAttempt, Store
+from payops.store import Store
 
 from .credentials import application_sentence
+from .drop import FAMILIES, drop
+from .drop_words import few
+from .drop_words import money as money_sentence
 from .inboxes import GRACE, Imported
-from .onset import onset
 from .rows import OURS, RECEIVER
-from .success import baseline
 from .troubles import AtAccount, Trouble, listed, money_of, troubles
-from .words import be, per_cent, plural
+from .words import be, plural
 
 MOST = 5_000
 
@@ -45,8 +47,8 @@ def impact(store: Store, incident: Incident, now: datetime) -> Impact:
         return _unseen(store, incident, why)
     if source == "card_data":
         return _exposed(store, incident)
-    if incident.challenge == "transaction_fail":
-        return _failures(store, incident, end)
+    if source in FAMILIES:
+        return _failures(store, incident, end, FAMILIES[source])
     if incident.challenge == "webhook_miss":
         return _gap(store, incident, end)
     if source == "mode":
@@ -86,32 +88,27 @@ def _objects(incident: Incident, found: tuple[Trouble, ...]) -> Impact:
     )
 
 
-def _failures(store: Store, incident: Incident, end: datetime) -> Impact:
-    """First attempts failed beyond the expected since the onset, and what they were worth."""
-    expected = baseline(store, incident.account, incident.opened_at)
-    if expected is None:
+def _failures(store: Store, incident: Incident, end: datetime, family: Family) -> Impact:
+    """First attempts failed beyond the expected since the onset, and the money that was not collected for it."""
+    found = drop(store, incident.account, incident.provider, incident.opened_at, end, family)
+    if found is None:
         return Impact(
             incident.opened_at,
             None,
             None,
-            method="there is too little history to say how many failures are usual",
+            method="no stream of payments ran an alarm then, or there is too little history to say how many failures "
+            "are usual",
         )
-    since = onset(store, incident.account, 1 - expected.share, incident.opened_at)
-    minutes = store.facts.minutes(incident.account, since, end + timedelta(minutes=1))
-    n = sum(count for _, count, _ in minutes)
-    failed = n - sum(good for _, _, good in minutes)
-    beyond = max(0, round(failed - n * (1 - expected.share)))
-    attempts = store.facts.first_attempts(incident.account, since, MOST)
-    lost = [attempt for attempt in attempts if not attempt.succeeded and attempt.at <= end]
-    at_least = "at least, as only the newest are summed; " if len(attempts) == MOST else ""
+    at_least = "" if found.whole else "at least, as only the newest are counted; "
+    collected = money_sentence(found)
     return Impact(
-        since=since,
-        payments=beyond,
-        customers=len({attempt.customer for attempt in lost if attempt.customer}) or None,
-        money=_share(lost, beyond, failed),
-        method=f"{at_least}{failed} of {plural(n, 'first attempt')} failed, {per_cent(1 - expected.share)} of them expected "
-        f"from the {expected.n} of the day before; the onset is the minute from which failures ran above that; customers are "
-        "all who failed",
+        since=found.since,
+        payments=found.extra,
+        customers=found.customers or None,
+        money=tuple(sorted((lost.money for lost in found.lost if lost.lost_minor), reverse=True)),
+        method=f"{at_least}{found.failed} of {plural(found.n, 'first attempt')} failed, {few(found.expected)} of them "
+        "expected at this hour of the week; the onset is the most likely one; customers are all who failed"
+        + (f"; {collected}" if collected else ""),
     )
 
 
@@ -149,18 +146,6 @@ def _stopped(store: Store, incident: Incident, end: datetime) -> Impact:
         method="first attempts our own rules at the provider stopped since a quarter of an hour before the opening; "
         "some of them rightly",
     )
-
-
-def _share(lost: list[FirstAttempt], beyond: int, failed: int) -> tuple[Money, ...]:
-    """The part of the failed money that is beyond the expected, rounded down."""
-    if not failed:
-        return ()
-    sums = totals(
-        Money(attempt.amount_minor, attempt.currency.upper())
-        for attempt in lost
-        if attempt.amount_minor is not None and attempt.currency
-    )
-    return tuple(Money(money.amount_minor * min(beyond, failed) // failed, money.currency) for money in sums)
 
 
 def _gap(store: Store, incident: Incident, end: datetime) -> Impact:

@@ -15,6 +15,7 @@ from . import (
     calls,
     card_data,
     credentials,
+    declines,
     disputes,
     duplicates,
     mode,
@@ -24,12 +25,17 @@ from . import (
     signatures,
     subscriptions,
     success,
+    testing,
+    traffic,
     webhooks,
 )
 from .schema import SignalRow, SignalSet
 
 _OF_ACCOUNTS: dict[str, Callable[[Store, AccountSettings, datetime], SignalRow]] = {
     "success": success.row,
+    "declines": declines.row,
+    "testing": testing.row,
+    "traffic": traffic.row,
     "rejections": rejections.row,
     "credentials": credentials.row,
     "permissions": credentials.permissions_row,

@@ -12,10 +12,15 @@ from payops.store import Store
 from .interval import wilson
 from .rows import account_labels
 from .schema import SOURCES, SignalRow
-from .success import LEAST_BASELINE, learned, seen_at
+from .success import seen_at
 
 RECENT = timedelta(minutes=15)
 HOUR = timedelta(hours=1)
+LONGEST_RECENT = timedelta(hours=2)
+SHORTEST_RECENT = timedelta(minutes=30)
+BASELINE = timedelta(hours=24)
+LEAST_BASELINE = 50
+"""Below this many payments of history the usual share is unknown."""
 
 
 def row(store: Store, account: AccountSettings, now: datetime) -> SignalRow:
@@ -41,3 +46,16 @@ def row(store: Store, account: AccountSettings, now: datetime) -> SignalRow:
         if usual >= LEAST_BASELINE:
             values |= {"usual": before / usual, "usual_upper": wilson(usual, before)[1]}
     return SignalRow(account_labels(account), values, seen_at(store, account, now))
+
+
+def recent(store: Store, account: str, now: datetime) -> timedelta:
+    """How much of the past is judged rather than learned from: 2 hours, less while history is short."""
+    first = store.facts.first_seen_at(account)
+    history = now - first if first else timedelta()
+    return max(SHORTEST_RECENT, min(LONGEST_RECENT, history / 4))
+
+
+def learned(store: Store, account: str, now: datetime) -> tuple[datetime, datetime]:
+    """The 24 hours before what is judged."""
+    end = now - recent(store, account, now)
+    return end - BASELINE, end

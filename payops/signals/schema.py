@@ -34,17 +34,82 @@ _PAYMENTS = (
             "n_1h": Field("int", "the same in the last hour"),
             "rate_1h": Field("double", "their acceptance, 0..1"),
             "n_baseline": Field(
-                "int",
-                "the same in the 24 hours before the judged ones (the last 2 hours, less while history is short)",
+                "int", "first attempts ever counted, which what is expected was learned from"
             ),
             "expected": Field(
-                "double", "acceptance expected from the baseline, its lower bound while history is short"
+                "double", "acceptance expected at this hour of the week; unknown while history is short"
             ),
             "evidence": Field(
                 "double",
-                "of a drop: 1.0 is one false alarm in 30 days at this volume, given the baseline",
+                "of a drop, of all or of a slice: 1.0 is one false alarm in 30 days over all watched streams together, "
+                "given the learned baselines; it stays there until a sequential test says the drop is over",
             ),
+            "alarm": Field("bool", "a drop runs: it was noticed and is not over"),
+            "watch": Field("bool", "evidence has reached a twentieth of an alarm's"),
+            "slice": Field("string", "the widest slice that runs an alarm; empty when it is all of them"),
+            "n_since": Field("int", "first attempts in it since the onset; unknown while no alarm runs"),
+            "failed_since": Field("int", "of these, failed"),
+            "expected_since": Field("double", "of these, how many would have failed normally"),
+            "rate_since": Field("double", "their acceptance, 0..1"),
+            "since_s": Field("int", "how long ago it most likely began, seconds"),
             "lost_1h": Field("double", "payments failed in the last hour beyond those expected"),
+        },
+        _LIMIT_S,
+    ),
+    Source(
+        "declines",
+        "Single decline codes among customers' first attempts, per account: the one that rose most. Unknown where the "
+        "provider hides declines.",
+        _ACCOUNT,
+        _OF_ACCOUNT,
+        {
+            "evidence": Field("double", "that the share of one code rose; 1.0 as for acceptance"),
+            "alarm": Field("bool", "a rise runs: it was noticed and is not over"),
+            "code": Field("string", "the code"),
+            "usual": Field("double", "its usual share of first attempts, 0..1"),
+            "n_since": Field("int", "first attempts since the onset; unknown while no alarm runs"),
+            "failed_since": Field("int", "of these, refused with it"),
+            "expected_since": Field("double", "of these, how many would have been normally"),
+            "since_s": Field("int", "how long ago it most likely began, seconds"),
+        },
+        _LIMIT_S,
+    ),
+    Source(
+        "testing",
+        "Failed first attempts of buyers never seen before for amounts among the smallest 5 % of their currency: how "
+        "stolen cards are tried. Unknown where the provider hides declines.",
+        _ACCOUNT,
+        _OF_ACCOUNT,
+        {
+            "evidence": Field("double", "that their share rose; 1.0 as for acceptance"),
+            "alarm": Field("bool", "a rise runs: it was noticed and is not over"),
+            "usual": Field("double", "their usual share of first attempts, 0..1"),
+            "n_since": Field("int", "first attempts since the onset; unknown while no alarm runs"),
+            "failed_since": Field("int", "of these, such failures"),
+            "expected_since": Field("double", "of these, how many such failures are usual"),
+            "since_s": Field("int", "how long ago it most likely began, seconds"),
+        },
+        _LIMIT_S,
+    ),
+    Source(
+        "traffic",
+        "Whether payments still come, per account: first attempts, or completions where declines are hidden, against "
+        "what is usual at this hour of the week.",
+        _ACCOUNT,
+        _OF_ACCOUNT,
+        {
+            "quiet_s": Field(
+                "int", "from the last payment to where the feed is known to be complete, seconds"
+            ),
+            "expected_since": Field("double", "payments usual in that time; unknown while history is short"),
+            "limit": Field(
+                "double", "so many are one false alarm in 30 days, given how far hours stray from the usual"
+            ),
+            "silent": Field("bool", "more were expected than the limit, and a minute at least has passed"),
+            "fewer": Field(
+                "double", "evidence that half the traffic is gone; 1.0 is one false alarm in 30 days"
+            ),
+            "usual_per_hour": Field("double", "payments usual in this hour"),
         },
         _LIMIT_S,
     ),
@@ -252,6 +317,11 @@ _PROVIDER = (
             "p50_ms": Field("int", "half of the answers of the last 5 minutes took at most this long"),
             "p95_ms": Field("int", "95 % of the answers of the last 5 minutes took at most this long"),
             "usual_ms": Field("int", "the median of the 24 hours before these"),
+            "slow": Field(
+                "double",
+                "evidence that more answers than usual are slower than 95 % are at this hour of the week; 1.0 as for "
+                "acceptance",
+            ),
             "skew_s": Field("int", "the provider's clock minus ours, the median of 5 minutes"),
             "last_ok_s": Field("int", "how long ago a feed was last read, seconds"),
         },

@@ -47,7 +47,7 @@ def _success(values: Values) -> Told:
         told.append(f"expected {per_cent(expected)}")
     evidence = values.get("evidence")
     if isinstance(evidence, float) and evidence >= 1.0:
-        told.append(f"by chance alone less than once in {_days(30 * evidence)}, given the learned baseline")
+        told.append(f"by chance alone less than once in {stretch(30 * evidence)}, given the learned baseline")
     return told, {
         name for name in values if name.startswith(("n_", "rate_")) or name in ("expected", "evidence")
     }
@@ -275,7 +275,8 @@ _SPEAKERS: dict[str, Callable[[Values], Told]] = {
 }
 
 
-def _days(days: float) -> str:
+def stretch(days: float) -> str:
+    """`40 days`, `12 years`."""
     return f"{days / 365:,.0f} years" if days >= 730 else f"{days:,.0f} days"
 
 

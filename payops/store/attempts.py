@@ -11,13 +11,14 @@ from operator import itemgetter
 from typing import Any
 
 from payops.clock import to_epoch
-from payops.domain.attempts import COUNTED, RETRY_WINDOW_S, Tried, mark_first, state_rank
+from payops.domain.attempts import COUNTED, RETRY_WINDOW_S, TERMINAL, Tried, mark_first, state_rank
 from payops.domain.payments import Attempt
 
+from .counted import COUNTED as COUNTED_FIRST
 from .doubles import find_doubles
 from .redaction import redact_text
 from .rows import epoch
-from .streams import COUNTED as COUNTED_FIRST
+from .streams import note_settled
 
 _COLUMNS = (
     "attempt_id, at, status, changed_at, payment_id, customer, amount_minor, currency,"
@@ -74,6 +75,15 @@ def apply_attempts(db: sqlite3.Connection, account: str, attempts: Iterable[Atte
     db.executemany(
         f"UPDATE attempts SET ({_COLUMNS}) = ({_MARKS}) WHERE id = ?",  # noqa: S608
         [(*values, row["id"]) for row, values in changed],
+    )
+    note_settled(
+        db,
+        account,
+        [
+            (row["id"], values[_CHANGED_AT])
+            for row, values in changed
+            if values[_STATUS] in TERMINAL and row["status"] not in (*COUNTED, values[_STATUS])
+        ],
     )
     moved = [*(values for _, values in changed), *(tuple(row)[:_WIDTH] for row, _ in changed)]
     # Judged before they are stored: marking them afterwards would write every row twice.

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Literal
 from payops.clock import from_epoch, to_epoch
 from payops.domain.money import Money, totals
 
+from .counted import COUNTED, STOPPED
 from .rows import at
-from .streams import COUNTED, STOPPED
 
 if TYPE_CHECKING:
     from .store import Store

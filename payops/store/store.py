@@ -27,9 +27,11 @@ from .incidents import Incidents
 from .leases import Lease, Leases
 from .migrations import CURRENT, migrate
 from .outbox import Outbox
+from .own_changes import Changes
 from .rules import Rules
 from .samples import Samples
 from .silences import Silences
+from .streams import Streams
 from .switches import Switches
 
 
@@ -78,6 +80,8 @@ class Store:
         self.commands = Commands(self)
         self.leases = Leases(self)
         self.switches = Switches(self)
+        self.streams = Streams(self)
+        self.changes = Changes(self)
         self._identity: str | None = None
         self.seeded = False
         """Its secrets are made of its seed: for runs that must come out the same."""

@@ -105,6 +105,15 @@ BESIDE = (
     ("duplicate_charge", "braintree"),
     ("refund_over_limit", "paypal"),
     ("authorization_expiring", "paypal"),
+    Case(
+        "traffic_silence",
+        "traffic-silence",
+        until="25m",
+        within="15m",
+        ends="state: resolved, ended_as: self_healed",
+    ),
+    Case("card_testing", "card-testing", ("stripe", "braintree"), ends="level: 3"),
+    Case("gateway_rejections", "gateway-rejections", ("stripe", "braintree"), also=("success-rate-drop",)),
 )
 
 

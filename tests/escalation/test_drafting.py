@@ -10,6 +10,7 @@ from payops.domain.money import Money
 from payops.domain.policy import parse_policy, route
 from payops.escalation import draft
 from payops.signals.impact import impact
+from payops.streams import Watch
 
 
 def drafted(desk):
@@ -101,9 +102,10 @@ def test_impact_that_is_not_known_says_what_was_tried(desk):
 
 
 def test_failures_beyond_the_expected_are_counted_from_the_onset(desk):
-    desk.payments(range(150, 1500, 5), 4, 0)
+    desk.payments(range(150, 1500, 5), 10, 1)
     desk.payments(range(20, 149), 10, 1)
     desk.payments(range(20), 10, 6)
+    Watch(desk.store, desk.settings).advance(desk.now)
     desk.open("success-rate-drop")
     hurt = impact(desk.store, desk.incident, desk.now)
     assert abs((desk.now - hurt.since).total_seconds() / 60 - 20) <= 2
@@ -111,11 +113,13 @@ def test_failures_beyond_the_expected_are_counted_from_the_onset(desk):
     assert hurt.money == (Money(hurt.money[0].amount_minor, "EUR"),)
     assert abs(hurt.money[0].amount_minor - hurt.payments * 1000) <= 1000
     assert hurt.customers >= hurt.payments
-    assert "expected from the" in hurt.method
+    assert "expected at this hour of the week" in hurt.method
+    assert "not collected" in hurt.method
 
 
 def test_drop_without_history_says_so_and_claims_no_number(desk):
     desk.payments(range(20), 4, 3)
+    Watch(desk.store, desk.settings).advance(desk.now)
     desk.open("success-rate-drop")
     hurt = impact(desk.store, desk.incident, desk.now)
     assert (hurt.payments, hurt.money) == (None, ())

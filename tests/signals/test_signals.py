@@ -4,10 +4,13 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
+import pytest
+
 from payops.config import Settings
 from payops.domain.events import CredentialProof, Facts
 from payops.signals import SOURCES, read
 from payops.store import Store
+from payops.streams import Watch
 
 MINUTE = timedelta(minutes=1)
 HOUR = timedelta(hours=1)
@@ -54,12 +57,13 @@ def test_acceptance_by_window_and_the_expected_share(
         pay(now - hour * HOUR, 100, 5)
     pay(now - 30 * MINUTE, 20, 1)
     pay(now - 3 * MINUTE, 10, 5)
+    Watch(store, settings).advance(now)
     success = values(store, settings, now, "success")
     assert (success["n_5m"], success["rate_5m"]) == (10, 0.5)
     assert success["n_1h"] == 30
-    assert success["expected"] == 0.95
-    assert success["n_baseline"] == 2100
-    assert success["lost_1h"] == 30 * 0.95 - 24
+    assert success["expected"] == pytest.approx(0.95, abs=0.002)
+    assert success["n_baseline"] == 2130
+    assert success["lost_1h"] == pytest.approx(30 * success["expected"] - 24)
 
 
 def test_evidence_rises_with_a_drop_and_not_without(
@@ -67,12 +71,22 @@ def test_evidence_rises_with_a_drop_and_not_without(
 ) -> None:
     for hour in range(3, 24):
         pay(now - hour * HOUR, 100, 5)
-    for minute in range(60, 0, -1):
+    watch = Watch(store, settings)
+    for minute in range(60, 10, -1):
         pay(now - minute * MINUTE, 4, 0)
-    assert values(store, settings, now, "success")["evidence"] < 1.0
+    watch.advance(now)
+    before = values(store, settings, now, "success")
+    assert before["evidence"] < 1.0
+    assert before["alarm"] is False
+    assert before["failed_since"] is None
     for minute in range(10, 0, -1):
         pay(now - minute * MINUTE, 4, 3)
-    assert values(store, settings, now, "success")["evidence"] >= 1.0
+    watch.advance(now)
+    after = values(store, settings, now, "success")
+    assert after["evidence"] >= 1.0
+    assert after["alarm"] is True
+    assert (after["n_since"], after["failed_since"]) == (40, 30)
+    assert 540 <= after["since_s"] <= 600
 
 
 def test_missing_is_judged_from_the_first_verified_event_and_after_a_grace(
@@ -148,7 +162,10 @@ def test_half_a_history_is_no_baseline(
     for hour in range(3, 24):
         pay(now - hour * HOUR, 100, 5)
     store.facts.apply_page("stripe-live", made["page"](progress=0.4, more=True), now)
+    watch = Watch(store, settings)
+    watch.advance(now)
     reading = values(store, settings, now, "success")
     assert (reading["expected"], reading["evidence"], reading["n_baseline"]) == (None, None, 0)
     store.facts.apply_page("stripe-live", made["page"](progress=1.0), now)
-    assert values(store, settings, now, "success")["expected"] == 0.95
+    watch.advance(now)
+    assert values(store, settings, now, "success")["expected"] == pytest.approx(0.95, abs=0.002)

@@ -22,6 +22,7 @@ from . import (
     second,
     signal_history,
     silences,
+    streams,
     third,
     topologies,
 )
@@ -41,6 +42,7 @@ HISTORY: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("0012_api_versions", api_versions.STATEMENTS),
     ("0013_owing", owing.STATEMENTS),
     ("0014_signal_history", signal_history.STATEMENTS),
+    ("0015_streams", streams.STATEMENTS),
 )
 CURRENT = len(HISTORY)
 APPLICATION_ID = 0x7061796F
