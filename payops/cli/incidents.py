@@ -397,7 +397,8 @@ def escalate(
         operator,
         "escalate",
         incident_id,
-        {key: value or "" for key, value in fields.items()} | ({"trigger": trigger} if trigger else {}),
+        {key: value or "" for key, value in fields.items()}
+        | ({"trigger": trigger} if trigger else {"level": str(made.level)}),
         no_wait,
         as_json,
     )

@@ -13,7 +13,7 @@ from payops.domain.errors import UsageError
 from payops.text import safe_line
 
 from . import out
-from .common import Verbs, config_option, settings_and_store
+from .common import Verbs, config_option, json_option, settings_and_store
 
 if TYPE_CHECKING:
     from payops.store import Store
@@ -67,6 +67,31 @@ def protocol(since: str, format_: str, as_json: bool, config_path: str | None) -
     from payops.reports import protocol_report
 
     _print(protocol_report, since, "json" if as_json else format_, config_path)
+
+
+@report.command()
+@since_option("7d")
+@json_option
+@config_option
+def proposals(since: str, as_json: bool, config_path: str | None) -> None:
+    """What the last days suggest to change in rules and remedies, with the numbers behind it."""
+    from payops.reports.proposals import document
+    from payops.reports.proposals import proposals as work_out
+
+    _, store = settings_and_store(config_path)
+    try:
+        now = utc_now()
+        start = back_to(since, now)
+        made = work_out(store, start, now)
+    finally:
+        store.close()
+    if as_json:
+        out.document(document(start, now, made))
+    elif not made:
+        out.say("Nothing to propose: no rule or remedy stands out.")
+    else:
+        rows = [(each.what, each.because, " ".join(each.ids)) for each in made]
+        out.table(("proposal", "because", "incidents"), rows)
 
 
 def _print(

@@ -19,6 +19,7 @@ from payops.config import Settings, resolve_secret
 from payops.domain.errors import PayopsError, UsageError
 from payops.domain.messages import Message
 from payops.domain.plans import Plan, Refusal
+from payops.escalation.similar import similar
 from payops.remedies import Runner
 from payops.signals import SignalSet, read
 from payops.signals.impact import impact as impact_of
@@ -148,6 +149,16 @@ def detail(store: Store, incident_id: str, now: datetime) -> IncidentDetail:
         evidence.append(("money at risk", ", ".join(str(money) for money in impact.money)))
     if impact.method:
         evidence.append(("counted as", impact.method))
+    like = similar(store, incident)
+    evidence += [
+        ("ended before by", f"{fix.what}: {fix.times} of {fix.of}, half of them within {_span(fix.median)}")
+        for fix in like.fixes[:3]
+    ]
+    evidence += [
+        ("to be done", f"{each.id}: {each.what} ({each.owner})")
+        for each in store.followups.of(incident_id)
+        if each.done_at is None
+    ]
     told = [_delivery(each) for each in store.outbox.of(incident_id)]
     if told:
         evidence.append(("told", "; ".join(told)))
@@ -160,6 +171,11 @@ def detail(store: Store, incident_id: str, now: datetime) -> IncidentDetail:
         runbook=str(policy.get("runbook", "")),
         evidence=tuple(evidence),
     )
+
+
+def _span(value: timedelta) -> str:
+    minutes = int(value.total_seconds()) // 60
+    return f"{minutes // 60} h {minutes % 60} min" if minutes >= 60 else f"{max(1, minutes)} min"
 
 
 def _delivery(message: Message) -> str:

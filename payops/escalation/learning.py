@@ -10,6 +10,8 @@ from payops.domain.protocol import LESSONS, Followup, FollowupKind
 from payops.store import Store
 from payops.text import did_you_mean, safe_line, safe_text
 
+MOST = 4_000
+"""Characters of a lesson."""
 LEARN_WITHIN = timedelta(days=7)
 """Five business days: the lesson is written while it is remembered."""
 _DONE: frozenset[FollowupKind] = frozenset({"rule", "test", "runbook", "nothing"})
@@ -60,7 +62,11 @@ def learn(
             f"{incident_id}: unknown kind of lesson {safe_line(kind, limit=40)!r}{did_you_mean(code, LESSONS)}; "
             f"one of: {', '.join(LESSONS)}"
         )
-    said = safe_text(text, limit=4000).strip()
+    said = safe_text(text, limit=len(text) + 1).strip()
+    if len(said) > MOST:
+        raise NotPossible(
+            f"{incident_id}: the lesson has {len(said):,} characters; at most {MOST:,} are kept"
+        )
     if len(said.split()) < 2:
         asked = "because of what?" if found == "nothing" else "what exactly?"
         raise NotPossible(f"{incident_id}: {found}: {asked} Say it in a sentence")

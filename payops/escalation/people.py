@@ -24,6 +24,8 @@ from .learning import ask_to_learn
 from .machine import send
 from .timers import UPDATE_EVERY
 
+MOST = 4_000
+"""Characters of anything a person writes."""
 FALSE_ALARM = "false alarm"
 NOTHING = ("nothing", "self-healed", "it healed by itself")
 """What `fixed` says when nobody fixed anything."""
@@ -73,7 +75,7 @@ def assign(store: Store, incident_id: str, to: str, operator: str, now: datetime
 
 def note(store: Store, incident_id: str, text: str, operator: str, now: datetime) -> str:
     """Add a line to the timeline, resolved incidents included."""
-    line = safe_text(text).strip()
+    line = whole(incident_id, "the note", text)
     if not line:
         raise NotPossible(f"{incident_id}: the note is empty; say something")
     store.incidents.note(incident_id, operator, line, now, origin=ORIGIN)
@@ -92,7 +94,8 @@ def escalate(
     """Hand over to the next level, or answer a returned handoff at the same one.
 
     `fields` are the five as the person edited them; one that is not there keeps its prefilled text, a blank or
-    empty-worded one is refused by name. A stated `trigger` among them goes straight to Level 3.
+    empty-worded one is refused by name. A stated `trigger` among them goes straight to Level 3; `level` is the one the
+    person was shown: when somebody was faster, nothing is sent.
     """
     incident = opened(store, incident_id, "escalate")
     handoffs = store.incidents.handoffs(incident_id)
@@ -103,10 +106,16 @@ def escalate(
         made = for_step(store, settings, incident, _skipping(incident, skips), now)
     if last is not None and last.level == 4 and last.returned_at is None:
         raise NotPossible(f"{incident_id} is at Level 4 already: the decision is the user's")
+    seen = fields.get("level", "").strip()
+    if seen and seen != str(made.level):
+        last_by = f"; {last.sent_by} handed it to {last.to} at {last.sent_at:%H:%M:%S} UTC" if last else ""
+        raise NotPossible(
+            f"{incident_id} would go to Level {made.level} now, not to {seen}{last_by}; look again"
+        )
     edited: dict[HandoffField, str] = {}
     for field in FIELDS:
         if field in fields:
-            text = safe_text(fields[field], limit=4000).strip()
+            text = whole(incident_id, field, fields[field])
             fault = fault_of(field, text)
             if fault is not None:
                 raise NotPossible(f"{incident_id}: {fault}")
@@ -159,7 +168,7 @@ def return_(store: Store, incident_id: str, question: str, operator: str, now: d
     handoffs = store.incidents.handoffs(incident_id)
     if not handoffs or handoffs[-1].returned_at is not None:
         raise NotPossible(f"{incident_id}: no handoff waits that could be returned")
-    asked = safe_text(question, limit=2000).strip()
+    asked = whole(incident_id, "the question", question)
     said = asked[len(DECISION) :] if asked.lower().startswith(DECISION) else asked
     if not any(ch.isalpha() for ch in said):
         raise NotPossible(f"{incident_id}: return it with a question: what is unclear?")
@@ -195,7 +204,7 @@ def resolve(
             f"{incident_id}: unknown cause {safe_line(cause, limit=40)!r}{did_you_mean(code, CAUSES)}; "
             f"one of: {', '.join(CAUSES)}"
         )
-    what = safe_text(fixed).strip()
+    what = whole(incident_id, "what fixed it", fixed)
     if not what and code != FALSE_ALARM:
         raise NotPossible(
             f"{incident_id}: fixed is empty: say what fixed it, or `nothing` when it healed by itself"
@@ -207,7 +216,7 @@ def resolve(
             f"{incident_id}: {running.remedy}, attempt {running.n}, is being applied: wait until it is read back"
         )
     ended = _ended_as(incident, code, what, attempts)
-    said = safe_text(note).strip()
+    said = whole(incident_id, "the note", note)
     with store.write():
         for attempt in attempts:
             if attempt.phase != "done":
@@ -236,9 +245,17 @@ def resolve(
     return f"{incident_id}: resolved as {ended}{told}"
 
 
+def whole(incident_id: str, what: str, text: str) -> str:
+    """The words, safe to show; `NotPossible` when they are more than can be kept, so that nothing is cut off."""
+    said = safe_text(text, limit=len(text) + 1).strip()
+    if len(said) > MOST:
+        raise NotPossible(f"{incident_id}: {what} has {len(said):,} characters; at most {MOST:,} are kept")
+    return said
+
+
 def required(incident_id: str, what: str, text: str) -> str:
     """The words somebody must give; `NotPossible` when there are none."""
-    said = safe_text(text, limit=4000).strip()
+    said = whole(incident_id, what, text)
     if not any(ch.isalpha() for ch in said):
         raise NotPossible(f"{incident_id}: {what} is missing: say it in a sentence")
     return said

@@ -195,7 +195,8 @@ async def test_the_handoff_is_prefilled_validated_previewed_and_sent(
         await wait_until(lambda: desk.asked)
         action, incident, fields = desk.asked[0]
         assert (action, incident) == ("escalate", "inc-2")
-        assert list(fields) == ["problem", "attempted", "impact", "gateway", "request"]
+        assert list(fields) == ["problem", "attempted", "impact", "gateway", "request", "level"]
+        assert fields["level"] == "3"
         assert fields["request"].startswith("Wait?")
         assert all(value.strip() for value in fields.values())
         await wait_until(lambda: isinstance(app.screen, MainScreen))

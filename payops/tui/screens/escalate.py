@@ -24,7 +24,7 @@ FIELDS: dict[str, str] = {
     "gateway": "provider, endpoint, API version, request ids",
     "request": "what you ask of them",
 }
-LIMIT = 2000
+LIMIT = 4000
 
 
 class EscalateScreen(Inked):
@@ -143,7 +143,8 @@ class EscalateScreen(Inked):
         """Send what the preview showed, and leave."""
         self.payops.kept_drafts.pop(self._row.id, None)
         self.dismiss()
-        self.payops.submit("escalate", self._row.id, values)
+        level = {"level": str(self._draft.level)} if self._draft is not None else {}
+        self.payops.submit("escalate", self._row.id, {**values, **level})
 
     def action_back(self) -> None:
         if self._draft is not None:
