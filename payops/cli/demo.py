@@ -14,6 +14,7 @@ import click
 from payops.domain.errors import UsageError
 
 from . import out
+from .progress import Progress
 
 
 class _Ports(click.ParamType[tuple[int, ...]]):
@@ -107,7 +108,7 @@ def _headless(scenario: object, seed: int, store_path: Path | None, as_json: boo
 
     assert isinstance(scenario, Scenario)
     try:
-        with _progress(scenario.name) as progress:
+        with Progress(scenario.name) as progress:
             finished = run(scenario, seed, store_path, judged=check, progress=progress)
     except ActionFailed as error:
         out.error(str(error))
@@ -126,7 +127,7 @@ def _suite(folder: Path, only: str | None, seeds: int, seed: int | None, as_json
     from payops.demo.suite import failed, jobs, run_suite
 
     wanted = jobs(folder, only, seeds, seed, judged=check)
-    with _progress(f"{len(wanted)} runs") as progress:
+    with Progress(f"{len(wanted)} runs") as progress:
         document = run_suite(folder.name, wanted, progress)
     if as_json:
         out.document(document)
@@ -144,32 +145,6 @@ def _suite(folder: Path, only: str | None, seeds: int, seed: int | None, as_json
             ],
         )
     return 1 if document["totals"]["failed"] else 0
-
-
-class _progress:
-    """A bar on stderr when somebody looks, nothing otherwise."""
-
-    def __init__(self, what: str) -> None:
-        self._what = what
-        self._bar: object = None
-
-    def __enter__(self) -> _progress:
-        if sys.stderr.isatty():
-            from rich.console import Console
-            from rich.progress import Progress
-
-            self._progress = Progress(console=Console(stderr=True), transient=True)
-            self._progress.start()
-            self._bar = self._progress.add_task(self._what, total=1.0)
-        return self
-
-    def __call__(self, share: float) -> None:
-        if self._bar is not None:
-            self._progress.update(self._bar, completed=share)  # type: ignore[arg-type]
-
-    def __exit__(self, *_: object) -> None:
-        if self._bar is not None:
-            self._progress.stop()
 
 
 def _stop_at_end(stream: TextIO, stop: threading.Event) -> None:

@@ -39,6 +39,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "webhooks": ("payops.cli.webhooks", "List, show and replay received events; gaps and endpoints."),
     "rules": ("payops.cli.rules", "Check, test, reload, explain and replay rules."),
     "notify": ("payops.cli.notify", "Whom payops tells: try it, see it, confirm it."),
+    "backtest": ("payops.cli.backtest", "What payops would have told about an export of payments."),
     "report": ("payops.cli.report", "The handover of a shift, the protocol's scorecard."),
     "audit": ("payops.cli.keep", "Verify, export or anchor the audit chain."),
     "store": ("payops.cli.keep", "Check, back up or restore the store."),

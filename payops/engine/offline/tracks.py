@@ -1,0 +1,118 @@
+"""The streams of an export: the total, each slice and each pair of slices, and which are large enough to judge."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterator, Sequence
+from itertools import combinations, count
+
+from payops.detection import NEVER, TOTAL, Fixed, Slice, Stream, threshold
+
+from .rows import Row
+
+MOST_VALUES = 200
+"""A column with more values is no dimension but a name for each payment."""
+JUDGED = 200
+"""Payments in 30 days that a stream needs to be judged by itself."""
+DAY_US = 86_400_000_000
+HOUR_US = 3_600_000_000
+
+
+class Track:
+    """One stream of the export: its slice, how many of its payments came so far, and whether it is judged."""
+
+    __slots__ = ("active", "n", "slice", "stream")
+
+    def __init__(self, slice_: Slice, stream: Stream) -> None:
+        self.slice = slice_
+        self.stream = stream
+        self.n = 0
+        self.active = False
+
+    def expected(self, at_us: int) -> float | None:
+        """The failure share expected in that hour, as known now; where the slice is too young, its parent's."""
+        stream: Stream | None = self.stream
+        while stream is not None:
+            share = stream.baseline.expected(at_us // HOUR_US)
+            if share is not None:
+                return share
+            stream = stream.parent
+        return None
+
+
+class Tracks:
+    """All streams, made when their first payment comes; K, and with it each threshold, at any moment."""
+
+    def __init__(
+        self, columns: tuple[str, ...], rows: Sequence[Row], expected_failures: float | None
+    ) -> None:
+        self._expected = expected_failures
+        self._all: dict[Slice, Track] = {}
+        self._groups: dict[tuple[str, ...], tuple[Track, ...]] = {}
+        seen: list[set[str]] = [set() for _ in columns]
+        for values in {row.values for row in rows}:
+            for known, value in zip(seen, values, strict=True):
+                known.add(value)
+        self._columns = [
+            (index, column)
+            for index, column in enumerate(columns)
+            if 1 < len(seen[index] - {""}) <= MOST_VALUES
+        ]
+        self._began_us = rows[0].at_us if rows else 0
+        self._leaving: list[tuple[float, int, Track]] = []
+        self._order = count()
+        self.judged = 0
+        """K: streams with 200 payments and more in 30 days, by their payments so far."""
+
+    def group(self, values: tuple[str, ...]) -> tuple[Track, ...]:
+        """The streams a payment of these values belongs to, each after its parent."""
+        group = self._groups.get(values)
+        if group is None:
+            known = [(column, values[index]) for index, column in self._columns if values[index]]
+            slices: list[Slice] = [TOTAL, *((one,) for one in known), *combinations(known, 2)]
+            group = self._groups[values] = tuple(self._track(slice_) for slice_ in slices)
+        return group
+
+    def __iter__(self) -> Iterator[Track]:
+        return iter(self._all.values())
+
+    def of(self, slice_: Slice) -> Track:
+        """The stream of a slice that was seen."""
+        return self._all[slice_]
+
+    def count(self, track: Track, at_us: int) -> None:
+        """One more payment of the stream."""
+        track.n += 1
+        if not track.active and self._until(track) >= at_us:
+            track.active = True
+            self.judged += 1
+            heapq.heappush(self._leaving, (self._until(track), next(self._order), track))
+
+    def pass_to(self, at_us: int) -> None:
+        """Streams whose payments so far are too few for the time that went by are judged no longer."""
+        while self._leaving and self._leaving[0][0] < at_us:
+            _, _, track = heapq.heappop(self._leaving)
+            if self._until(track) >= at_us:
+                heapq.heappush(self._leaving, (self._until(track), next(self._order), track))
+            else:
+                track.active = False
+                self.judged -= 1
+
+    def per_day(self, track: Track, at_us: int) -> float:
+        """The stream's payments a day so far; the time counts as an hour at least."""
+        return track.n * DAY_US / max(at_us - self._began_us, HOUR_US)
+
+    def threshold(self, track: Track, at_us: int) -> float:
+        return threshold(self.per_day(track, at_us), self.judged) if track.active else NEVER
+
+    def _until(self, track: Track) -> float:
+        """Until when the stream's payments so far are enough."""
+        return self._began_us + track.n * 30 / JUDGED * DAY_US
+
+    def _track(self, slice_: Slice) -> Track:
+        track = self._all.get(slice_)
+        if track is None:
+            parent = self._track(slice_[:-1]).stream if slice_ else None
+            baseline = None if self._expected is None else Fixed(self._expected)
+            track = self._all[slice_] = Track(slice_, Stream(parent, baseline))
+        return track
