@@ -43,9 +43,10 @@ class Norm:
 class Baseline:
     """Payments and failures of the hours learned in the last four weeks."""
 
-    __slots__ = ("_failures", "_hours", "_payments", "failed", "learned", "norm")
+    __slots__ = ("_failures", "_hours", "_packed", "_payments", "failed", "learned", "norm")
 
     def __init__(self) -> None:
+        self._packed: tuple[str, str] | None = None  # the counts as `dump` wrote them last; packing costs
         # A cell holds its payments plus one: zero is an hour that was not learned. Bytes until a count needs more.
         self._payments = array("B", bytes(WEEKS * WEEK))
         self._failures = array("B", bytes(WEEKS * WEEK))
@@ -64,6 +65,7 @@ class Baseline:
         self.failed += failed - self._failures[cell]
         self._payments = _with(self._payments, cell, n + 1)
         self._failures = _with(self._failures, cell, failed)
+        self._packed = None
 
     def add(self, hour: int, n: int, failed: int) -> None:
         """Enter payments of an hour that came late: beside those already learned for it."""
@@ -139,7 +141,8 @@ class Baseline:
         """The state as values that JSON carries; `load` gives the same baseline."""
         norm = self.norm
         known = [norm.mean, norm.wobble, norm.margin, norm.upper, norm.learned, norm.day] if norm else None
-        return [_packed(self._payments), _packed(self._failures), known]
+        self._packed = self._packed or (_packed(self._payments), _packed(self._failures))
+        return [*self._packed, known]
 
     @classmethod
     def load(cls, state: list[object]) -> Baseline:

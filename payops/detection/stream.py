@@ -78,6 +78,16 @@ class Stream:
         self._spoiled = self._spoiled or since <= self._hour
 
     @property
+    def evidence(self) -> float:
+        """R, to be compared with `threshold`."""
+        return self.detector.evidence
+
+    @property
+    def per_day(self) -> float:
+        """Payments a day over the hours learned; 0.0 before the first."""
+        return self.baseline.per_day or 0.0
+
+    @property
     def standing(self) -> str:
         """`ok`, `watch` or `alarm`."""
         return "alarm" if self.detector.alarmed else "watch" if self.detector.watching else "ok"
