@@ -77,6 +77,7 @@ class Engine:
         import_inboxes(self.store, self.settings, now)
         self.store.inbox.tidy(now)
         self.store.forwards.tidy(now, self.settings.relays)
+        self.store.applications.tidy(now)
         self._watch.advance(now)
         signals = read(self.store, self.settings, now)
         record(self.store, signals, now)

@@ -284,7 +284,7 @@ def _as_listed(store: Store, account: AccountSettings, known: Endpoint | None) -
 
 def _received(store: Store, account: AccountSettings, endpoint: EndpointSettings, now: datetime) -> int:
     if endpoint.topology == "import":
-        return store.applications.counts(account.name, endpoint.name).received
+        return store.applications.received(account.name, endpoint.name)
     return store.inbox.counts(account.name, now).received
 
 

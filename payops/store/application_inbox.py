@@ -6,7 +6,7 @@ import json
 import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from payops.clock import from_epoch, to_epoch
@@ -21,13 +21,27 @@ if TYPE_CHECKING:
     from .store import Store
 
 _UNKNOWN_TYPE = "type not told"
-_MISSING = (
-    " FROM provider_events AS event WHERE event.account = :account"
-    " AND event.created_at >= :since AND event.created_at <= :until"
-    " AND event.type IN (SELECT value FROM json_each(:types))"
+_LACKED = (
     " AND NOT EXISTS (SELECT 1 FROM application_inbox AS own WHERE own.account = event.account"
     " AND own.endpoint = :endpoint AND own.event_id = event.event_id)"
 )
+_COLUMNS = ", ".join(f"event.{name.strip()}" for name in EVENT_COLUMNS.split(","))
+# What was compared and lacked, and what the provider has listed since: both are little. The + keeps the planner from
+# walking all events of the account.
+_MISSING = (
+    f" FROM (SELECT {_COLUMNS} FROM application_missing AS lacked JOIN provider_events AS event"  # noqa: S608
+    " ON event.id = lacked.event_row WHERE lacked.account = :account AND lacked.endpoint = :endpoint"
+    f" AND lacked.created_at >= :since AND lacked.created_at <= :until{_LACKED}"
+    f" UNION ALL SELECT {_COLUMNS} FROM provider_events AS event WHERE +event.account = :account"
+    " AND event.id > COALESCE((SELECT compared FROM application_sources WHERE account = :account"
+    f" AND endpoint = :endpoint), 0) AND event.created_at >= :since AND event.created_at <= :until{_LACKED})"
+    " WHERE type IN (SELECT value FROM json_each(:types))"
+)
+RETAIN = timedelta(days=40)
+"""How long a copied row is kept: longer than any provider lists its events."""
+_LOOK_BACK = timedelta(hours=6)
+_TIDIED = "application_inboxes_purged_on"
+_MOST = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +66,6 @@ class ImportState:
 class ApplicationCounts:
     """`unprocessed` and its age are None where the inbox does not tell what is processed."""
 
-    received: int
     unprocessed: int | None
     oldest_unprocessed_at: datetime | None
     last_received_at: datetime | None
@@ -128,7 +141,10 @@ class ApplicationInbox:
                 tells_processed=int(page.tells_processed),
                 wrong=wrong,
                 problem=problem or (before if wrong else None),
+                compared=0 if known is None else known["compared"],
             )
+            if not page.more:
+                _compare(db, account, endpoint)
 
     def failed(self, account: str, endpoint: str, source: str, problem: str, now: datetime) -> None:
         """A reading that brought nothing; what was known stays, and grows old."""
@@ -137,6 +153,8 @@ class ApplicationInbox:
                 "UPDATE application_sources SET tried_at = ?, problem = ? WHERE account = ? AND endpoint = ?",
                 (to_epoch(now), redact_text(problem)[:1000], account, endpoint),
             ).rowcount
+            if changed:
+                _compare(db, account, endpoint)
             if not changed:
                 _put_state(
                     db, account, endpoint, source, cursor="", tried_at=to_epoch(now), read_at=None,
@@ -147,40 +165,48 @@ class ApplicationInbox:
     def forget(self, account: str, endpoint: str) -> None:
         """Another source is another inbox."""
         with self._store.write() as db:
-            for table in ("application_inbox", "application_sources"):
+            for table in ("application_inbox", "application_missing", "application_sources"):
                 db.execute(f"DELETE FROM {table} WHERE account = ? AND endpoint = ?", (account, endpoint))  # noqa: S608
 
     def waiting_ids(self, account: str, endpoint: str, limit: int) -> list[str]:
         """Those not said to be processed, the longest waiting first."""
         with self._store.read() as db:
             rows = db.execute(
-                "SELECT event_id FROM application_inbox WHERE account = ? AND endpoint = ?"
-                " AND processed_at IS NULL ORDER BY received_at, event_id LIMIT ?",
+                "SELECT event_id FROM application_inbox INDEXED BY application_inbox_waiting"
+                " WHERE account = ? AND endpoint = ? AND processed_at IS NULL ORDER BY received_at, event_id LIMIT ?",
                 (account, endpoint, limit),
             ).fetchall()
         return [row["event_id"] for row in rows]
 
     def counts(self, account: str, endpoint: str) -> ApplicationCounts:
-        """How the application's inbox stands, by its own word."""
+        """How the application's inbox stands, by its own word. Cheap: only what waits is counted."""
         state = self.state(account, endpoint)
         with self._store.read() as db:
-            totals = db.execute(
-                "SELECT COUNT(*) AS n, MAX(received_at) AS last FROM application_inbox"
-                " WHERE account = ? AND endpoint = ?",
+            last = db.execute(
+                "SELECT received_at FROM application_inbox INDEXED BY application_inbox_received"
+                " WHERE account = ? AND endpoint = ? ORDER BY received_at DESC LIMIT 1",
                 (account, endpoint),
             ).fetchone()
             waiting = db.execute(
-                "SELECT COUNT(*) AS n, MIN(received_at) AS oldest FROM application_inbox"
+                "SELECT COUNT(*) AS n, MIN(received_at) AS oldest FROM application_inbox INDEXED BY application_inbox_waiting"
                 " WHERE account = ? AND endpoint = ? AND processed_at IS NULL",
                 (account, endpoint),
             ).fetchone()
         tells = state is not None and state.tells_processed
         return ApplicationCounts(
-            totals["n"],
             waiting["n"] if tells else None,
             at(waiting["oldest"]) if tells else None,
-            at(totals["last"]),
+            None if last is None else from_epoch(last["received_at"]),
         )
+
+    def received(self, account: str, endpoint: str) -> int:
+        """How many of its events were read and are kept. Not for every tick."""
+        with self._store.read() as db:
+            row = db.execute(
+                "SELECT COUNT(*) AS n FROM application_inbox WHERE account = ? AND endpoint = ?",
+                (account, endpoint),
+            ).fetchone()
+        return int(row["n"])
 
     def received_since(self, account: str, endpoint: str, since: datetime) -> int:
         with self._store.read() as db:
@@ -214,25 +240,32 @@ class ApplicationInbox:
         with self._store.read() as db:
             rows = db.execute(
                 "SELECT COALESCE(type, ?) AS type, COUNT(*) AS n, MIN(received_at) AS oldest"
-                " FROM application_inbox WHERE account = ? AND endpoint = ? AND processed_at IS NULL"
-                " GROUP BY 1 ORDER BY 1",
+                " FROM application_inbox INDEXED BY application_inbox_waiting"
+                " WHERE account = ? AND endpoint = ? AND processed_at IS NULL GROUP BY 1 ORDER BY 1",
                 (_UNKNOWN_TYPE, account, endpoint),
             ).fetchall()
         return [TypeCount(row["type"], row["n"], from_epoch(row["oldest"])) for row in rows]
 
     def growth(self, account: str, endpoint: str, since: datetime) -> dict[str, int]:
         """Type → by how many more wait now than did at `since`; types without a change are absent."""
-        seconds = to_epoch(since)
+        seconds, of = to_epoch(since), (account, endpoint)
         with self._store.read() as db:
-            rows = db.execute(
-                "SELECT COALESCE(type, ?1) AS type, SUM(CASE WHEN processed_at IS NULL THEN 1 ELSE 0 END"
-                " * (received_at > ?4)) - SUM(COALESCE(processed_at > ?4, 0) * (received_at <= ?4)) AS n"
-                # Processed after `since` and received more than a day before it is not looked for.
-                " FROM application_inbox WHERE account = ?2 AND endpoint = ?3 AND received_at > ?4 - 86400"
-                " GROUP BY 1",
-                (_UNKNOWN_TYPE, account, endpoint, seconds),
+            came = db.execute(
+                "SELECT COALESCE(type, ?) AS type, COUNT(*) AS n FROM application_inbox"
+                " INDEXED BY application_inbox_waiting WHERE account = ? AND endpoint = ? AND processed_at IS NULL AND received_at > ? GROUP BY 1",
+                (_UNKNOWN_TYPE, *of, seconds),
             ).fetchall()
-        return {row["type"]: row["n"] for row in rows if row["n"]}
+            # What was received longer before than is looked back, and processed after it, is not looked for.
+            went = db.execute(
+                "SELECT COALESCE(type, ?) AS type, COUNT(*) AS n FROM application_inbox"
+                " INDEXED BY application_inbox_received WHERE account = ? AND endpoint = ?"
+                " AND received_at > ? AND received_at <= ? AND processed_at > ? GROUP BY 1",
+                (_UNKNOWN_TYPE, *of, to_epoch(since - _LOOK_BACK), seconds, seconds),
+            ).fetchall()
+        growth = {row["type"]: int(row["n"]) for row in came}
+        for row in went:
+            growth[row["type"]] = growth.get(row["type"], 0) - row["n"]
+        return {name: more for name, more in growth.items() if more}
 
     def missing(
         self,
@@ -272,6 +305,48 @@ class ApplicationInbox:
                 _asked(account, endpoint, types, since, until),
             ).fetchall()
         return [TypeCount(row["type"], row["n"], from_epoch(row["oldest"])) for row in rows]
+
+    def tidy(self, now: datetime) -> None:
+        """Once a day let go of what was received longer ago than `RETAIN` and waits for nothing: cheap on every tick."""
+        today = str(to_epoch(now) // 86400)
+        if self._store.switches.meta_get(_TIDIED) == today:
+            return
+        with self._store.write() as db:
+            gone = db.execute(
+                "DELETE FROM application_inbox WHERE (account, endpoint, event_id) IN"
+                " (SELECT account, endpoint, event_id FROM application_inbox JOIN application_sources AS source"
+                " USING (account, endpoint) WHERE received_at < ?"
+                " AND (processed_at IS NOT NULL OR source.tells_processed IS NOT 1) LIMIT ?)",
+                (to_epoch(now - RETAIN), _MOST),
+            ).rowcount
+            db.execute("DELETE FROM application_missing WHERE created_at < ?", (to_epoch(now - RETAIN),))
+        if gone < _MOST:
+            self._store.switches.meta_set(_TIDIED, today)
+
+
+def _compare(db: sqlite3.Connection, account: str, endpoint: str) -> None:
+    """Compare what the provider has listed since the last time; forget what has come meanwhile."""
+    of = {"account": account, "endpoint": endpoint}
+    db.execute(
+        "DELETE FROM application_missing WHERE account = :account AND endpoint = :endpoint AND EXISTS"
+        " (SELECT 1 FROM provider_events AS event JOIN application_inbox AS own"
+        " ON own.account = event.account AND own.endpoint = :endpoint AND own.event_id = event.event_id"
+        " WHERE event.id = application_missing.event_row)",
+        of,
+    )
+    db.execute(
+        "INSERT OR IGNORE INTO application_missing (account, endpoint, event_row, created_at)"  # noqa: S608
+        " SELECT :account, :endpoint, event.id, event.created_at FROM provider_events AS event"
+        " WHERE +event.account = :account AND event.id > (SELECT compared FROM application_sources"
+        f" WHERE account = :account AND endpoint = :endpoint){_LACKED}",
+        of,
+    )
+    db.execute(
+        "UPDATE application_sources SET compared ="
+        " MAX(compared, COALESCE((SELECT MAX(id) FROM provider_events), 0))"
+        " WHERE account = :account AND endpoint = :endpoint",
+        of,
+    )
 
 
 def _asked(

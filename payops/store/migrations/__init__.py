@@ -11,6 +11,7 @@ from datetime import datetime
 
 from . import (
     api_versions,
+    application_gaps,
     approvals,
     card_findings,
     escalation,
@@ -43,6 +44,7 @@ HISTORY: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("0013_owing", owing.STATEMENTS),
     ("0014_signal_history", signal_history.STATEMENTS),
     ("0015_streams", streams.STATEMENTS),
+    ("0016_application_gaps", application_gaps.STATEMENTS),
 )
 CURRENT = len(HISTORY)
 APPLICATION_ID = 0x7061796F
