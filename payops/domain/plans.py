@@ -63,7 +63,7 @@ def plan_of(text: str) -> Plan:
     )
 
 
-_ESTIMATES = frozenset({"takes_s"})
+_ESTIMATES = frozenset({"takes_s", "judged"})
 
 
 def plan_hash(plan: Plan) -> str:

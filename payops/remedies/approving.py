@@ -6,7 +6,7 @@ from datetime import datetime
 
 from payops.domain.approvals import APPROVING, Approval
 from payops.domain.errors import NotPossible
-from payops.domain.plans import plan_hash, plan_json
+from payops.domain.plans import Plan, plan_hash, plan_json
 from payops.signals.words import plural
 
 from . import driving, resending
@@ -63,6 +63,17 @@ def _shown(case: Case, choice: Asking, needed: str, hashed: str, expires: dateti
         "next_action": f"{choice.remedy.id} waits for {needed} to approve it, plan {hashed}",
         "next_action_at": expires,
     }
+
+
+def covers(now: Plan, shown: Plan) -> bool:
+    """Whether the plan made now still does all that was shown, each thing exactly so."""
+    if plan_hash(now) == plan_hash(shown):
+        return True
+    mine, theirs = now.data.get("targets"), shown.data.get("targets")
+    same = (now.remedy, now.action, now.effect) == (shown.remedy, shown.action, shown.effect)
+    return (
+        same and isinstance(mine, list) and isinstance(theirs, list) and all(each in mine for each in theirs)
+    )
 
 
 def approve(case: Case, approval: Approval, choice: Asking, operator: str) -> Approval:

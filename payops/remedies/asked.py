@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from payops.domain.approvals import Approval
 from payops.domain.errors import NotPossible
 from payops.domain.incidents import Incident
-from payops.domain.plans import Plan, Refusal, plan_hash
+from payops.domain.plans import Plan, Refusal, plan_hash, plan_of
 from payops.signals import SignalSet
 from payops.store import Store
 
@@ -89,13 +90,16 @@ class Asked:
         if isinstance(case, Refusal):
             raise NotPossible(f"{incident_id}: {case.reason}")
         choice = _possible(incident_id, planning.for_operator(case, waiting.remedy))
-        if plan_hash(choice.plan) != waiting.plan_hash:
+        shown = plan_of(waiting.plan)
+        if not approving.covers(choice.plan, shown):
             if isinstance(choice, Asking):
                 approving.ask(case, choice)
             raise NotPossible(
                 f"{incident_id}: the plan has changed since it was asked to be approved, it is "
                 f"{plan_hash(choice.plan)} now; look at it again"
             )
+        # What came besides is not what was seen: it is left for another approval.
+        choice = replace(choice, plan=shown)
         _as_seen(incident_id, choice, seen)
         case.store.incidents.release(incident_id, choice.remedy.id, operator, now)
         if isinstance(choice, Asking):

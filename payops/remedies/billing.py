@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from payops.domain.events import Facts
 from payops.domain.money import Money
 from payops.domain.payments import Invoice, PaymentMethod
 from payops.domain.plans import Effect
@@ -60,6 +61,9 @@ class AttachPaymentMethod:
         known = context.provider.subscription(target.id, context.now).has_payment_method
         return None if known is not False else f"{target.id} still has nothing to charge at the provider"
 
+    def facts(self, context: Context, target: Target) -> Facts:
+        return Facts(subscriptions=(context.provider.subscription(target.id, context.now),))
+
 
 class FinalizeInvoice:
     """Turn a draft that could not be finalized into a bill that is paid; one of an unpaid subscription takes two."""
@@ -110,6 +114,9 @@ class FinalizeInvoice:
     def proved(self, context: Context, target: Target) -> str | None:
         status = context.provider.invoice(target.id, context.now).status
         return None if status in ("open", "paid") else f"{target.id} is {status} at the provider"
+
+    def facts(self, context: Context, target: Target) -> Facts:
+        return Facts(invoices=(context.provider.invoice(target.id, context.now),))
 
 
 def _without(stored: Sequence[PaymentMethod], valid: Sequence[PaymentMethod]) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from payops.domain.events import Facts
 from payops.domain.money import Money
 from payops.domain.payments import Attempt, Refund
 from payops.domain.plans import Effect
@@ -72,6 +73,9 @@ class RefundDuplicate:
 
     def proved(self, context: Context, target: Target) -> str | None:
         return _proved(context, target)
+
+    def facts(self, context: Context, target: Target) -> Facts:
+        return _facts(context, target)
 
 
 class ReissueRefund:
@@ -143,6 +147,9 @@ class ReissueRefund:
     def proved(self, context: Context, target: Target) -> str | None:
         return _proved(context, target)
 
+    def facts(self, context: Context, target: Target) -> Facts:
+        return _facts(context, target)
+
 
 def _reference(context: Context, object_id: str) -> str:
     """What stands with a refund of ours at the provider: this store, and what it is for."""
@@ -174,6 +181,15 @@ def _proved(context: Context, target: Target) -> str | None:
     if not made and _all_back(context.provider.attempt(attempt_id, context.now)):
         return None
     return f"the refund of {attempt_id} is {ours[-1].status if ours else 'not there'} at the provider"
+
+
+def _facts(context: Context, target: Target) -> Facts:
+    attempt_id = target.more["of"]
+    made = context.provider.refunds_of(attempt_id, context.now)
+    return Facts(
+        attempts=(context.provider.attempt(attempt_id, context.now),),
+        refunds=tuple(refund for refund, _ in made),
+    )
 
 
 def _against(context: Context, attempt: Attempt, made: Made, amount: Money) -> str | None:

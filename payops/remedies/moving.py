@@ -6,11 +6,13 @@ What a remedy of this kind knows of itself is a `Move`; everything that keeps mo
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Protocol
 
 from payops.domain.errors import NotPossible, ProviderError
+from payops.domain.events import Facts
 from payops.domain.incidents import Outcome
 from payops.domain.money import Money, totals
 from payops.domain.plans import Effect, Plan, Refusal
@@ -74,6 +76,9 @@ class Move(Protocol):
     def proved(self, context: Context, target: Target) -> str | None:
         """Why the effect is not there; None when it is. May raise ProviderError."""
 
+    def facts(self, context: Context, target: Target) -> Facts:
+        """What the provider says of the object now, for the store: no feed need tell it again."""
+
 
 class Moves:
     """The remedy around a `Move`."""
@@ -86,7 +91,8 @@ class Moves:
     def plan(self, context: Context) -> Plan | Refusal:
         targets: list[Target] = []
         left: list[Left] = []
-        for object_id in self._move.objects(context)[:JUDGED]:
+        listed = self._move.objects(context)[:JUDGED]
+        for object_id in listed:
             judged = self._move.judge(context, object_id)
             if isinstance(judged, Target):
                 targets.append(judged)
@@ -108,8 +114,12 @@ class Moves:
             money=totals(target.money for target in targets if target.money is not None),
             undo=self._move.undo,
             people=max(target.people for target in targets),
-            data={"targets": [_kept(target) for target in targets]},
+            data={"targets": [_kept(target) for target in targets], "judged": sorted(listed)},
         )
+
+    def outdated(self, context: Context, plan: Plan) -> bool:
+        """Whether the store knows of other objects by now than the plan looked at; reads no provider."""
+        return sorted(self._move.objects(context)[:JUDGED]) != plan.data.get("judged")
 
     def advance(self, context: Context, plan: Plan, journal: Journal) -> Result:
         resume_at = journal.at("resume_at")
@@ -126,6 +136,12 @@ class Moves:
             if ended is not None:
                 return ended
         said = self._so_far(plan, journal)
+        for target in _targets(plan):
+            if target.id in journal.get("done", {}):
+                with suppress(ProviderError):
+                    context.store.facts.apply_facts(
+                        context.account.name, self._move.facts(context, target), context.now
+                    )
         return Applied(said) if journal.get("done") else Ended("rejected", said, "invalid_request")
 
     def applied(self, context: Context, plan: Plan, journal: Journal, step: str) -> bool | None:

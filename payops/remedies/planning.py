@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from payops.domain.approvals import Approval
 from payops.domain.errors import ProviderError
-from payops.domain.plans import Plan, Refusal
+from payops.domain.plans import Plan, Refusal, plan_of
 from payops.domain.policy import RemedyPolicy
 
 from . import gates
 from .case import Case
 from .gates import Consent, Obstacle
+from .moving import Moves
 from .registry import REMEDIES
 from .results import Remedy
 
@@ -53,6 +55,15 @@ def for_operator(case: Case, remedy_id: str | None = None) -> Choice:
     """The next remedy an operator's key press would run, or the one named; a hold does not stand against it."""
     wanted = [each for each in case.wanted() if remedy_id in (None, each.id)]
     return _choose(case, tuple(wanted), by_operator=True)
+
+
+def outdated(case: Case, approval: Approval) -> bool:
+    """Whether other objects stand now than those the waiting plan looked at; costs no read at the provider."""
+    policy = case.policy.remedy(approval.remedy)
+    remedy = REMEDIES.get(policy.action) if policy is not None else None
+    if policy is None or not isinstance(remedy, Moves):
+        return False
+    return remedy.outdated(case.context(policy), plan_of(approval.plan))
 
 
 def standing(case: Case, remedy: RemedyPolicy, *, by_operator: bool) -> Obstacle | None:

@@ -182,6 +182,9 @@ class Runner(Asked):
             return
         obstacles = (planning.standing(case, each, by_operator=False) for each in case.eligible())
         fingerprint = tuple(obstacle.reason if obstacle else "" for obstacle in obstacles)
+        asked = self._store.incidents.waiting_approval(case.incident.id)
+        if asked is not None and planning.outdated(case, asked):
+            fingerprint += ("outdated",)
         aside = self._store.incidents.aside(case.incident.id)
         fingerprint += tuple(f"{each.how} {each.remedy}" for each in aside.values())
         known, again_at = self._looked.pop(case.incident.id, ((), now))

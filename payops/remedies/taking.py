@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from payops.domain.decline import lookup
+from payops.domain.events import Facts
 from payops.domain.money import Money
 from payops.domain.payments import Attempt, Provider, Subscription
 from payops.domain.plans import Effect
@@ -72,6 +73,9 @@ class CaptureAuthorization:
         captured = context.provider.attempt(target.id, context.now).captured
         return None if captured else f"{target.id} is not captured at the provider"
 
+    def facts(self, context: Context, target: Target) -> Facts:
+        return Facts(attempts=(context.provider.attempt(target.id, context.now),))
+
 
 class CollectOnce:
     """Ask once for what a subscription owes, with the method its customer set for it."""
@@ -124,6 +128,9 @@ class CollectOnce:
 
     def proved(self, context: Context, target: Target) -> str | None:
         return None if _paid(context, target) else f"{target.id} still owes it at the provider"
+
+    def facts(self, context: Context, target: Target) -> Facts:
+        return Facts(subscriptions=(context.provider.subscription(target.id, context.now),))
 
 
 def _paid(context: Context, target: Target) -> bool:

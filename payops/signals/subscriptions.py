@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from datetime import datetime, timedelta
 
 from payops.config import AccountSettings
 from payops.domain.feeds import SIGHT
 from payops.domain.incidents import Value
 from payops.domain.payments import OWING, Invoice, Provider, Subscription
-from payops.store import Store
+from payops.store import Owing, Store
 
 from .rows import Whose, account_labels, age_s
 from .schema import SignalRow
@@ -17,6 +18,8 @@ from .success import seen_at
 HOUR = timedelta(hours=1)
 DAY = timedelta(hours=24)
 WEEK = timedelta(days=7)
+OWN_TRY = timedelta(days=4)
+"""Within this a provider tries again by itself."""
 METHODS_TOLD: frozenset[Provider] = frozenset({"stripe", "braintree"})
 """Providers that tell whether a subscription has a method to be charged."""
 INVOICES_OF: frozenset[Provider] = frozenset({"stripe"})
@@ -24,9 +27,15 @@ INVOICES_OF: frozenset[Provider] = frozenset({"stripe"})
 
 
 def past_due(store: Store, account: Whose, now: datetime) -> tuple[Subscription, ...]:
-    """Subscriptions that owe and are not known to lack a method, the longest owing first."""
+    """Subscriptions that owe and are not known to lack a method, the longest owing first.
+
+    One that payops gave a method to is left to the provider's own next try.
+    """
     found = _owing(store, account, "subscription-past-due")
-    return tuple(each for each in found if each.has_payment_method is not False)
+    given = _given_a_method(store, account, now) if found else frozenset()
+    return tuple(
+        each for each in found if each.has_payment_method is not False and each.subscription_id not in given
+    )
 
 
 def unpayable(store: Store, account: Whose, now: datetime) -> tuple[Subscription, ...]:
@@ -53,7 +62,13 @@ def stuck_invoices(store: Store, account: Whose, now: datetime) -> tuple[Invoice
 def past_due_row(store: Store, account: AccountSettings, now: datetime) -> SignalRow:
     """The `past_due_subscriptions` signal of one account."""
     closed = store.incidents.closed_at(account.name, "subscription-past-due")
-    found = store.facts.owing(account.name, closed, (now - HOUR, now - DAY))
+    edges = (now - HOUR, now - DAY)
+    found = store.facts.owing(account.name, closed, edges)
+    if found.n and _given_a_method(store, account, now):
+        left = [each.owing_since for each in past_due(store, account, now) if each.owing_since is not None]
+        found = Owing(
+            len(left), tuple(sum(at > edge for at in left) for edge in edges), min(left, default=None)
+        )
     values: dict[str, Value | None] = {"count": found.n}
     for (name, span), owing in zip((("1h", HOUR), ("24h", DAY)), found.since, strict=True):
         _, collected = store.facts.renewals(account.name, now - span, now + timedelta(seconds=1))
@@ -90,6 +105,11 @@ def stuck_row(store: Store, account: AccountSettings, now: datetime) -> SignalRo
         "code": (found[-1].finalization_error or "") if found else "",
     }
     return SignalRow(account_labels(account), values, seen_at(store, account, now))
+
+
+def _given_a_method(store: Store, account: Whose, now: datetime) -> frozenset[str]:
+    recent = store.incidents.attempts_since(account.name, "attach-payment-method", now - OWN_TRY)
+    return frozenset(name for each in recent for name in json.loads(each.progress).get("done", {}))
 
 
 def _owing(store: Store, account: Whose, rule: str) -> list[Subscription]:

@@ -6,6 +6,7 @@
 
 from .audit import AuditReport, AuditRow
 from .commands import Command
+from .exceptions import Owing
 from .facts import Applied, Breaker, CallStats, Double, FeedState, FirstAttempt, ReadPlan, Slice, Window
 from .inbox import InboxCounts, InboxRow
 from .leases import Lease
@@ -28,6 +29,7 @@ __all__ = [
     "InboxCounts",
     "InboxRow",
     "Lease",
+    "Owing",
     "ReadPlan",
     "RuleState",
     "Slice",

@@ -170,7 +170,10 @@ class Play:
 
     def step(self, seconds: int = 10) -> None:
         self.house.advance(timedelta(seconds=seconds))
+        # What was sent before a stop may arrive after it.
+        self.ledger.forbidden = ""
         self.api.deliver(to_ms(self.house.now))
+        self._forbid()
         self._alive(lambda: (self.house.poll(), self.house.tick()))
 
     def crash(self) -> None:
