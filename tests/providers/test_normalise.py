@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from payops.clock import from_epoch
 from payops.domain.events import Facts
 from payops.domain.money import Money
 from payops.providers.stripe import wire
@@ -91,6 +92,13 @@ def test_refund_becomes_a_refund():
     assert (refund.refund_id, refund.payment_id, refund.status) == ("re_1", "ch_1", "failed")
     assert (refund.amount_minor, refund.currency) == (500, "JPY")
     assert refund.failure_reason == "lost_or_stolen_card"
+
+
+def test_a_waiting_refund_says_what_it_waits_for():
+    money = {"amount": 500, "currency": "eur", "charge": "ch_1"}
+    waits = other("refund", status="pending", pending_reason="insufficient_funds", **money)
+    (found,) = read(waits).refunds
+    assert (found.status, found.pending_reason) == ("pending", "insufficient_funds")
 
 
 def test_a_refund_names_its_attempt_and_when_it_changed():
@@ -196,7 +204,8 @@ def test_an_intent_that_failed_without_a_reason_is_no_attempt():
 
 def other(kind: str, created=T0, **fields) -> dict:
     thing = {"id": "x_1", "object": kind, "created": T0 - 99, "livemode": True, "currency": "eur", **fields}
-    return charge_event(1, created) | {"type": f"{kind}.changed", "data": {"object": thing}}
+    family = {"subscription": "customer.", "dispute": "charge."}.get(kind, "")
+    return charge_event(1, created) | {"type": f"{family}{kind}.updated", "data": {"object": thing}}
 
 
 @pytest.mark.parametrize(
@@ -242,6 +251,15 @@ def test_whether_there_is_a_method_to_charge_is_unknown_unless_told(fields, meth
 def test_what_a_subscription_owes_is_unknown_unless_told(bill, owed, failures):
     (found,) = read(other("subscription", status="past_due", latest_invoice=bill)).subscriptions
     assert (found.outstanding_minor, found.failed_payments) == (owed, failures)
+
+
+def test_a_subscription_owes_since_its_unpaid_bill_was_made():
+    open_bill = {"id": "in_1", "status": "open", "amount_remaining": 500, "created": T0 - 600}
+    (found,) = read(other("subscription", status="past_due", latest_invoice=open_bill)).subscriptions
+    assert found.owing_since == from_epoch(T0 - 600)
+    paid = {**open_bill, "status": "paid", "amount_remaining": 0}
+    (found,) = read(other("subscription", status="active", latest_invoice=paid)).subscriptions
+    assert found.owing_since is None
 
 
 def test_a_subscription_without_a_fixed_price_has_no_amount():

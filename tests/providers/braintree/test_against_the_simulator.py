@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import pytest
 
+from payops.clock import to_epoch
 from payops.config import AccountSettings
 from payops.domain.errors import ProviderError
 from payops.domain.money import Money
@@ -326,6 +327,7 @@ def test_a_subscription_past_due_is_collected_once(bench):
     }
     one = b.provider.subscription(owing[0].id, b.now)
     assert one.status == "past_due" and one.outstanding_minor == owing[0].outstanding
+    assert to_epoch(one.owing_since) == owing[0].changed_ms // 1000, "as its history of states says"
     due = Money(one.outstanding_minor, one.currency)
     first = b.provider.collect(one.subscription_id, due, "payops-1", "key-1", b.now)
     again = b.provider.collect(one.subscription_id, due, "payops-1", "key-1", b.now)

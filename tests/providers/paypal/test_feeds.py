@@ -346,6 +346,14 @@ def test_a_subscription_that_owes_or_fails_is_past_due(paypal, opened) -> None:
     ]
 
 
+def test_only_a_first_failure_tells_since_when_a_subscription_owes(paypal, opened) -> None:
+    failed = {"last_failed_payment": {"time": iso(NOW)}}
+    rows = [agreement(1, failed_payments_count=1, **failed), agreement(2, failed_payments_count=2, **failed)]
+    paypal.answer = lambda _: reply({"subscriptions": rows, "total_pages": 1})
+    page = opened().poll("subscriptions", None, NOW)
+    assert [each.owing_since for each in page.facts.subscriptions] == [NOW, None]
+
+
 def test_subscriptions_are_read_page_by_page_and_a_list_that_repeats_ends(paypal, opened) -> None:
     def answer(request):
         page = int(request.params["page"])
