@@ -21,6 +21,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from .domain.catalogue import REMEDY_IDS
 from .domain.errors import UsageError
 from .domain.events import Topology
+from .domain.incidents import HOUSE
 from .domain.maintenance import Once, Recurring, Weekday, Window, instant
 from .domain.payments import Mode, Provider
 from .domain.roles import ContactRole, OperatorRole
@@ -500,6 +501,8 @@ def parse(raw: dict[str, Any], *, base: Path, source: str) -> Settings:
         settings = Settings.model_validate({**raw, "base": base})
     except ValidationError as error:
         raise UsageError(_explain(error, raw, source)) from error
+    if any(account.name == HOUSE for account in settings.accounts):
+        raise UsageError(f"{source}: accounts: {HOUSE} is payops itself; give the account another name")
     if settings.rules is None:  # own rules may name remedies of their own: checked when they are read
         check_armed(settings, REMEDY_IDS, source)
     return settings

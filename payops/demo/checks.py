@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from payops.clock import iso
-from payops.domain.incidents import Incident
+from payops.domain.incidents import HOUSE, Incident
 from payops.simulator.scenario import Expect, Fault
 
 
@@ -43,7 +43,7 @@ def judge(
             incident
             for incident in sorted(final, key=lambda item: (item.opened_at, item.id))
             if incident.rule == line.rule
-            and (line.provider is None or incident.provider == line.provider)
+            and (line.provider is None or incident.account == HOUSE or incident.provider == line.provider)
             and (since is None or incident.opened_at >= since)
         ]
         matched.update(incident.id for incident in hits)
@@ -103,7 +103,8 @@ def _cause(line: Expect, faults: Sequence[Fault], start: datetime, incident: Inc
     before = [
         start + fault.at
         for fault in faults
-        if fault.provider == incident.provider and start + fault.at <= incident.opened_at
+        if (incident.account == HOUSE or fault.provider == incident.provider)
+        and start + fault.at <= incident.opened_at
     ]
     return max(before) if before else None
 

@@ -47,6 +47,7 @@ from payops.simulator.world import World
 from payops.store import Store
 
 from .checks import Check, judge
+from .disk import disk
 from .document import headless_document
 from .settings import edges, inboxes_beside, secret_of, world_settings
 
@@ -139,6 +140,7 @@ class _House:
         self.rules: RuleSet = load_rules(settings)
         self.store = Store.open(store_path, now=scenario.start, seed=f"{scenario.name}/{seed}")
         stack.callback(self.store.close)
+        self.store.space = disk(scenario, scenario.start, self.clock)
         outside = Outside(
             partial(secret_of, secrets),
             routes=edges(urls),

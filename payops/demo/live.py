@@ -17,6 +17,7 @@ from payops.simulator.scenario import OPERATORS, Scenario
 from payops.store import Store
 
 from .child import SimulatorChild
+from .disk import disk
 from .settings import edges, inboxes_beside, secret_of, world_settings
 
 
@@ -45,6 +46,7 @@ class LiveDemo:
             self._path,
         )
         self._store = Store.open(self._path, now=utc_now())
+        self._store.space = disk(self._scenario, utc_now(), utc_now)
         early(last_known(self._store, draft, OPERATORS[0]))
         listener = reserve_receiver(draft)
         assert listener is not None

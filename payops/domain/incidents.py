@@ -54,6 +54,10 @@ Blocked = Literal["", "observing", "stopped", "operator"]
 Value = bool | int | float | str
 
 
+HOUSE = "payops"
+"""The account of an incident that is about payops itself: no account of the configuration may be called so."""
+
+
 @dataclass(frozen=True, slots=True)
 class Why:
     """One term of a rule and the value it had; None = unknown."""

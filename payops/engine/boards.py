@@ -95,7 +95,7 @@ def engine_state(
         late_s=late if late > LATE_AFTER_S else 0,
         stopped=f"{stop.who} at {moment(stop.at, now)}: {stop.reason}" if stop else None,
         armed=any(item.armed for item in cards),
-        audit_ok="audit" not in trouble,
+        audit_ok="audit" not in trouble and store.audit.ends_well(),
         receiver=receiver,
     )
 

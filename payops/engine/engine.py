@@ -21,6 +21,7 @@ from payops.rulebook import RuleSet
 from payops.rulebook import apply as apply_rules
 from payops.signals import SignalSet, read
 from payops.signals.history import record
+from payops.signals.platform import note_audit, note_late
 from payops.store import Store
 from payops.streams import Watch
 
@@ -68,6 +69,8 @@ class Engine:
         self._inbox = inbox
         self._watch = Watch(store, settings)
         self._full_ticks = 0
+        self.late_s = 0
+        """By how much this tick comes too late, as whoever calls it in real time knows."""
 
     def tick(self, now: datetime) -> Ticked:
         """Poll what is due, process the inbox, count what ended, judge, fix, escalate. Never acts in the first full tick."""
@@ -79,6 +82,8 @@ class Engine:
         self.store.forwards.tidy(now, self.settings.relays)
         self.store.applications.tidy(now)
         self._watch.advance(now)
+        note_late(self.store, self.late_s, now)
+        note_audit(self.store, now)
         signals = read(self.store, self.settings, now)
         record(self.store, signals, now)
         may_act = self._full_ticks > 0

@@ -87,6 +87,8 @@ class EngineHost:
         self._pool: ProviderPool | None = None
         self._post: Post | None = None
         self._slots: dict[str, int] = {}
+        self._ticked_at: datetime | None = None
+        """When this process last began a tick under the lease."""
         self._starting = True
         """Nobody ticked before this process: the rule files it read at its start are the ones in use."""
         self._calling: dict[str, int] = {}
@@ -234,10 +236,13 @@ class EngineHost:
             self._listening.keep()
         self._hold_lease(now)
         if self._lease is None:
-            self._starting = False
+            self._starting, self._ticked_at = False, None
             self._follow_slots()
             return read(self.store, self.settings, now)
         with self.store.fenced(self._lease):
+            gap = 0.0 if self._ticked_at is None else (now - self._ticked_at).total_seconds()
+            self.engine.late_s = max(0, int(gap - TICK_S))
+            self._ticked_at = now
             try:
                 self._follow_rules(now)
                 self._follow_slots()

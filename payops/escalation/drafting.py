@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from payops.config import AccountSettings, Settings
 from payops.domain.gaps import amounts
 from payops.domain.handoffs import Draft
-from payops.domain.incidents import FixAttempt, Handoff, Incident, Value
+from payops.domain.incidents import HOUSE, FixAttempt, Handoff, Incident, Value
 from payops.domain.payments import PROVIDER_NAMES
 from payops.domain.plans import plan_of
 from payops.domain.policy import DEFAULT_ACK, Policy, Step, parse_policy, route
@@ -18,6 +18,7 @@ from payops.signals.credentials import application_sentence
 from payops.signals.impact import impact
 from payops.signals.words import plural, spoken
 from payops.store import Store
+from payops.store.migrations import CURRENT
 from payops.text import safe_line
 
 ASKS = {
@@ -118,6 +119,8 @@ def gateway(
     store: Store, incident: Incident, account: AccountSettings | None, attempts: Sequence[FixAttempt]
 ) -> str:
     """Provider, endpoint, credential, error codes and request ids: what the provider's support asks for."""
+    if incident.account == HOUSE:
+        return f"payops itself, {store.where}, on schema {CURRENT}; no provider is concerned and none was called."
     parts = [f"{PROVIDER_NAMES[incident.provider]} account {incident.account} ({incident.mode})"]
     parts += _endpoint(store, incident, account)
     parts.append(_credential(store, incident))

@@ -15,6 +15,7 @@ from payops.domain.policy import Step, parse_policy
 from payops.domain.protocol import SECURITY, TRIGGERS, Trigger
 from payops.domain.roles import HandoffRole
 from payops.signals import SignalSet
+from payops.signals.platform import forget_broken
 from payops.store import Store
 from payops.text import did_you_mean, safe_line, safe_text
 
@@ -237,6 +238,8 @@ def resolve(
             next_action_at=None,
         )
         source = parse_policy(incident.policy).source
+        if source == "platform":
+            forget_broken(store)
         if source == "api_version":
             store.facts.accept_api_version(incident.account, now)
         if source == "card_data":

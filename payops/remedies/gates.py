@@ -13,6 +13,7 @@ from payops.domain.plans import EFFECTS, Effect, Plan
 from payops.domain.policy import ApprovalPolicy, RemedyPolicy
 from payops.domain.roles import OperatorRole
 from payops.signals.arming import armed_remedies
+from payops.signals.platform import broken_since
 from payops.signals.words import plural
 from payops.store import Store
 
@@ -50,6 +51,9 @@ def stopped(store: Store) -> str | None:
     stop = store.switches.stopped()
     if stop is not None:
         return f"stopped by {stop.who} at {iso(stop.at)}: {stop.reason}"
+    broken = broken_since(store)
+    if broken is not None:
+        return f"the audit is not what payops wrote, seen at {broken}: no provider is written to until a person resolved it"
     asked = store.commands.waiting("stop")
     return None if asked is None else f"stop asked for by {asked.operator} at {iso(asked.put_at)}"
 

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from payops.clock import Now
 from payops.config import AccountSettings, Settings
 from payops.domain.errors import LostRace, PayopsError, StoreError
-from payops.domain.incidents import FixAttempt, Incident
+from payops.domain.incidents import HOUSE, FixAttempt, Incident
 from payops.domain.plans import Refusal
 from payops.providers.port import Provider
 from payops.signals import SignalSet
@@ -108,7 +108,11 @@ class Runner(Asked):
 
     def _orphaned(self, incident: Incident, now: datetime) -> None:
         """Nothing can be read or tried any more where the account is gone: a person must close it."""
-        reason = f"the configuration has no account {incident.account} any more"
+        reason = (
+            "what is wrong is payops's own: a person puts it right"
+            if incident.account == HOUSE
+            else f"the configuration has no account {incident.account} any more"
+        )
         self._store.incidents.change(
             incident,
             now,

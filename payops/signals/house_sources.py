@@ -34,6 +34,21 @@ HOUSE_SOURCES: tuple[Source, ...] = (
         _LIMIT_S,
     ),
     Source(
+        "platform",
+        "payops's own health. Its account is `payops`; provider and mode say nothing.",
+        _ACCOUNT,
+        _OF_ACCOUNT,
+        {
+            "free_mb": Field("int", "room on the disk of the store, megabytes; unknown where it has no disk"),
+            "free_share": Field("double", "the same of the whole disk, 0..1"),
+            "late_s": Field(
+                "int", "seconds by which a tick of the last 5 minutes came too late, 0 when in time"
+            ),
+            "audit_ok": Field("bool", "the end of the audit chain is what payops wrote last"),
+        },
+        _LIMIT_S,
+    ),
+    Source(
         "api_version",
         "In which API version the provider renders the account's events, and which one is meant: the configured one, or "
         "the one it was first seen with and a person did not accept another since.",

@@ -42,6 +42,13 @@ def impact(store: Store, incident: Incident, now: datetime) -> Impact:
         return _objects(incident, found)
     if source == "rejections":
         return _stopped(store, incident, end)
+    if source == "platform":
+        return Impact(
+            incident.opened_at,
+            None,
+            None,
+            method="payments go on without payops; while this lasts it may see, store or tell too little of them",
+        )
     if source == "api_version":
         why = "what another version leaves out or names otherwise is misread here and by the application, unseen"
         return _unseen(store, incident, why)

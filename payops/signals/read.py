@@ -20,6 +20,7 @@ from . import (
     duplicates,
     mode,
     payouts,
+    platform,
     refunds,
     rejections,
     signatures,
@@ -71,7 +72,8 @@ def read(store: Store, settings: Settings, now: datetime) -> SignalSet:
         name: tuple(row(store, each, known, now) for each in settings.accounts for known in each.endpoints)
         for name, row in _OF_ENDPOINTS.items()
     }
-    return of_accounts | of_endpoints
+    house = platform.row(store, settings, now)
+    return of_accounts | of_endpoints | {"platform": () if house is None else (house,)}
 
 
 def one_row(
@@ -80,4 +82,6 @@ def one_row(
     """One signal of one account, or of one of its endpoints; None where it takes an endpoint and none is named."""
     if source in _OF_ACCOUNTS:
         return _OF_ACCOUNTS[source](store, account, now)
-    return _OF_ENDPOINTS[source](store, account, endpoint, now) if endpoint is not None else None
+    if source not in _OF_ENDPOINTS or endpoint is None:
+        return None
+    return _OF_ENDPOINTS[source](store, account, endpoint, now)

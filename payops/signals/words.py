@@ -244,6 +244,19 @@ def _card_data(values: Values) -> Told:
     return told, set(values)
 
 
+def _platform(values: Values) -> Told:
+    told = []
+    free, share, late = (values.get(name) for name in ("free_mb", "free_share", "late_s"))
+    if isinstance(free, int):
+        of = f", {per_cent(share)} of it" if isinstance(share, float) else ""
+        told.append(f"the store's disk has {free:,} MB left{of}")
+    if isinstance(late, int) and late:
+        told.append(f"a tick came {minutes(late)} too late")
+    if values.get("audit_ok") is False:
+        told.append("the end of the audit chain is not what payops wrote last")
+    return told, set(values)
+
+
 def _api_version(values: Values) -> Told:
     told = []
     version, meant, since = (values.get(name) for name in ("version", "meant", "since_s"))
@@ -272,6 +285,7 @@ _SPEAKERS: dict[str, Callable[[Values], Told]] = {
     "card_data": _card_data,
     **OBJECT_SPEAKERS,
     "api_version": _api_version,
+    "platform": _platform,
 }
 
 

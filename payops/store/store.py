@@ -7,9 +7,10 @@ import secrets
 import sqlite3
 import threading
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 from payops.domain.errors import StoreError
@@ -31,6 +32,7 @@ from .own_changes import Changes
 from .rules import Rules
 from .samples import Samples
 from .silences import Silences
+from .space import Space, of_disk
 from .streams import Streams
 from .switches import Switches
 
@@ -82,6 +84,8 @@ class Store:
         self.switches = Switches(self)
         self.streams = Streams(self)
         self.changes = Changes(self)
+        self.space: Callable[[], Space | None] = partial(of_disk, path)
+        """How much room its disk has; a demo's is told another story."""
         self._identity: str | None = None
         self.seeded = False
         """Its secrets are made of its seed: for runs that must come out the same."""

@@ -58,6 +58,7 @@ CASES = (
     ),
     Case("account_restricted", "account-restricted", ends="level: 3"),
     Case("api_version_drift", "api-version-drift", ("stripe",), ends="level: 3"),
+    Case("store_full", "store-full", until="25m", ends="state: resolved, level: 2, ended_as: self_healed"),
     Case("provider_outage", "provider-outage", until="25m", ends="state: resolved, ended_as: self_healed"),
     Case("provider_slow", "provider-slow", until="25m", ends="state: resolved, ended_as: self_healed"),
     Case("rate_limited", "provider-rate-limited", until="25m"),
