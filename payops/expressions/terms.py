@@ -13,6 +13,7 @@ from payops.text import did_you_mean, safe_line
 
 from .errors import ExpressionError
 from .lexer import INT64, MAX_NESTING, Lexed, Token, lex
+from .native import native
 
 MAX_TERMS = 50
 MAX_STRING = 10_000
@@ -37,15 +38,14 @@ _OPERATORS = {
 class Term:
     """One compiled condition. `names` are the fields it refers to."""
 
-    __slots__ = ("_expression", "_kinds", "names", "text")
+    __slots__ = ("_expression", "_kinds", "_native", "names", "text")
 
-    def __init__(
-        self, text: str, names: tuple[str, ...], kinds: Mapping[str, TermType], expression: Any
-    ) -> None:
+    def __init__(self, text: str, lexed: Lexed, kinds: Mapping[str, TermType], expression: Any) -> None:
         self.text = text
-        self.names = names
+        self.names = lexed.names
         self._kinds = kinds
         self._expression = expression
+        self._native = native(lexed.tokens, kinds, _ADMIT)
 
     def __repr__(self) -> str:
         return f"Term({self.text!r})"
@@ -56,6 +56,10 @@ class Term:
         `true || unknown` is true and `false && unknown` is false: what is not known is left out of the
         activation, and CEL reports an error only where it would have mattered.
         """
+        return self._native(values) if self._native is not None else self.evaluate_by_cel(values)
+
+    def evaluate_by_cel(self, values: Mapping[str, TermValue | None]) -> bool | None:
+        """The same, as CEL itself says."""
         known: dict[str, TermValue] = {}
         for name in self.names:
             value = _ADMIT[self._kinds[name]](values.get(name))
@@ -102,7 +106,7 @@ class Terms:
                 text=text,
             )
         self._check_patterns(text, lexed)
-        term = Term(text, lexed.names, {name: self.fields[name] for name in lexed.names}, expression)
+        term = Term(text, lexed, {name: self.fields[name] for name in lexed.names}, expression)
         if not lexed.names and term.evaluate({}) is None:
             raise ExpressionError("the term fails whenever it is evaluated", text=text)
         return term
@@ -225,7 +229,10 @@ def _admit_double(value: object) -> float | None:
 
 
 def _admit_string(value: object) -> str | None:
-    return value if isinstance(value, str) and len(value) <= MAX_STRING else None
+    if not isinstance(value, str) or len(value) > MAX_STRING:
+        return None
+    # Half of a surrogate pair is no text to CEL.
+    return None if any("\ud800" <= character <= "\udfff" for character in value) else value
 
 
 def _admit_duration(value: object) -> timedelta | None:
