@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from .apply import Applied, apply
 from .errors import RuleError, RuleFileErrors
-from .evaluate import Evaluation, Verdict, evaluate
+from .evaluate import Evaluation, evaluate
 from .loader import RuleSet, load, shipped_dir
 from .model import Rule
 from .preview import Foreseen, Preview, preview
+from .verdict import Verdict
 
 __all__ = [
     "Applied",

@@ -15,10 +15,11 @@ from payops.signals.schema import SignalSet
 from payops.store import Store
 from payops.store.rules import RuleState
 
-from .evaluate import Verdict, after_opening, after_resolving, evaluate
+from .evaluate import after_opening, after_resolving, evaluate
 from .loader import RuleSet
 from .shadow import count, counting, is_shadow
 from .templates import render
+from .verdict import Verdict
 
 QUIET = timedelta(minutes=30)
 """How long an incident that a person closed stays closed, at least, while its condition never stopped holding."""
@@ -54,6 +55,8 @@ def apply(store: Store, ruleset: RuleSet, signals: SignalSet, now: datetime, *, 
         )
         after = dict(evaluation.states)
         for verdict in evaluation.verdicts:
+            if verdict.incident is None and verdict.outcome != "fire":
+                continue
             place = (verdict.rule.id, verdict.key)
             if verdict.rule.status == "shadow" and (verdict.incident is None or is_shadow(verdict.incident)):
                 after[place] = count(store, verdict, after[place], now)
@@ -63,7 +66,7 @@ def apply(store: Store, ruleset: RuleSet, signals: SignalSet, now: datetime, *, 
                     after[place] = after_resolving(after[place], verdict.rule, now)
                 elif _raise(store, verdict, verdict.incident, now):
                     changed.append(verdict.incident.id)
-            elif verdict.outcome == "fire":
+            else:
                 incident = _open(store, verdict, now)
                 if incident is not None:
                     opened.append(incident.id)
@@ -75,7 +78,11 @@ def apply(store: Store, ruleset: RuleSet, signals: SignalSet, now: datetime, *, 
 def _save(
     store: Store, before: dict[tuple[str, str], RuleState], after: dict[tuple[str, str], RuleState]
 ) -> None:
-    moved = [state for place, state in after.items() if before.get(place) != state]
+    moved = [
+        state
+        for place, state in after.items()
+        if (known := before.get(place)) is not state and known != state
+    ]
     if moved:
         store.rules.save_states(moved)
 

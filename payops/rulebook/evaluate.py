@@ -7,45 +7,23 @@ of the resolve condition starts over, because missing data must not look healthy
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import lru_cache
-from typing import Literal
-from urllib.parse import quote
 
 from payops.domain.incidents import SEVERITIES, Incident, Severity, Value, Why
-from payops.expressions import Term, conjunction
-from payops.signals.schema import SOURCES, SignalRow, SignalSet
+from payops.expressions import Term
+from payops.signals.schema import SignalRow, SignalSet
 from payops.store.rules import RuleState
 
-from .checks import signal_terms
 from .loader import RuleSet
 from .model import Rule
+from .plan import Group, Plan, plan_of
+from .verdict import Outcome, Verdict
 
-Outcome = Literal["fire", "hold", "clear", "unknown", "pending", "inhibited"]
 States = Mapping[tuple[str, str], RuleState]
 JUDGED = ("stable", "shadow")
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """What one rule says of one group now.
-
-    Without an open incident: `fire` asks for one, `pending` waits for its `for`, `inhibited` would fire beside its
-    cause, `clear` is healthy, `unknown` cannot tell. With one: `clear` asks for its end, `fire` and `hold` keep it.
-    """
-
-    rule: Rule
-    key: str
-    labels: Mapping[str, str]
-    outcome: Outcome
-    severity: Severity
-    why: tuple[Why, ...]
-    no_data: bool
-    firing_since: datetime | None
-    incident: Incident | None
-    inhibited_by: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,23 +48,49 @@ def evaluate(
 
     `shadows` are what rules that only count would have open: judged as open ones, and inhibiting nothing.
     """
-    verdicts, after = [], dict(states)
-    for case in _cases(ruleset, signals, states, (*open_incidents, *shadows)):
-        state = states.get((case.rule.id, case.key)) or RuleState(case.rule.id, case.key)
-        verdict, state = _judge(case, replace(state, labels=dict(case.labels)), now)
+    verdicts: list[Verdict] = []
+    after = dict(states)
+    seen: set[tuple[str, str]] = set()
+    taken: dict[str, set[Group]] = {}
+    for incident in (*open_incidents, *shadows):
+        rule = _thawed(incident.policy) or ruleset.get(incident.rule)
+        if rule is None:
+            continue
+        plan, place = plan_of(rule), (incident.rule, incident.dedup_key)
+        seen.add(place)
+        group = _group(rule, incident.labels)
+        taken.setdefault(incident.rule, set()).add(group)
+        row = next(
+            (row for row in signals.get(rule.signal.source, ()) if _group(rule, row.labels) == group), None
+        )
+        verdict, after[place] = _judge_open(plan, incident, row, _state(states, place, incident.labels), now)
         verdicts.append(verdict)
-        after[(state.rule, state.key)] = state
-    by_rule: dict[str, list[Verdict]] = {}
-    for verdict in verdicts:
-        by_rule.setdefault(verdict.rule.id, []).append(verdict)
-    judged = tuple(_inhibit(verdict, by_rule, open_incidents, first_tick) for verdict in verdicts)
-    return Evaluation(after, judged)
-
-
-def dedup_key(rule: Rule, labels: Mapping[str, str]) -> str:
-    """`v1:rule:values`: one open incident per key. Values are quoted, so that no two groups share one."""
-    values = (quote(labels[label], safe="") for label in sorted(rule.incident.dedup_key))
-    return ":".join(("v1", rule.id, *values))
+    for rule in ruleset:
+        if rule.status not in JUDGED:
+            continue
+        plan, rule_id = plan_of(rule), rule.id
+        occupied = taken.get(rule_id)
+        for row in signals.get(rule.signal.source, ()):
+            labels = row.labels
+            key = plan.key(labels)
+            place = (rule_id, key)
+            if place in seen or (occupied and plan.group(labels) in occupied):
+                continue
+            seen.add(place)
+            state = _state(states, place, labels)
+            verdict, after[place] = _judge_closed(plan, key, labels, row, state, now)
+            verdicts.append(verdict)
+    for place, state in states.items():
+        if place in seen:
+            continue
+        known = ruleset.get(place[0])
+        if known is None or known.status not in JUDGED:
+            continue
+        plan = plan_of(known)
+        if plan.labels <= state.labels.keys() and _group(known, state.labels) not in taken.get(place[0], ()):
+            verdict, after[place] = _judge_closed(plan, place[1], state.labels, None, state, now)
+            verdicts.append(verdict)
+    return Evaluation(after, _inhibited(verdicts, open_incidents, first_tick))
 
 
 @lru_cache(maxsize=512)
@@ -97,127 +101,124 @@ def _thawed(policy: str) -> Rule | None:
         return None
 
 
-@dataclass(frozen=True, slots=True)
-class _Case:
-    rule: Rule
-    key: str
-    labels: Mapping[str, str]
-    row: SignalRow | None
-    incident: Incident | None
-
-
-def _cases(
-    ruleset: RuleSet, signals: SignalSet, states: States, open_incidents: Sequence[Incident]
-) -> Iterator[_Case]:
-    """Each open incident under its own frozen rule; then each group that has a row; then each that had one."""
-    seen: set[tuple[str, str]] = set()
-    taken: set[tuple[str, tuple[str, ...]]] = set()
-    for incident in open_incidents:
-        rule = _thawed(incident.policy) or ruleset.get(incident.rule)
-        if rule is None:
-            continue
-        row = _row(signals, rule, incident.labels)
-        seen.add((incident.rule, incident.dedup_key))
-        taken.add((incident.rule, _group(rule, incident.labels)))
-        yield _Case(rule, incident.dedup_key, incident.labels, row, incident)
-    for rule in ruleset:
-        if rule.status not in JUDGED:
-            continue
-        for row in signals.get(rule.signal.source, ()):
-            key = dedup_key(rule, row.labels)
-            if (rule.id, key) not in seen and (rule.id, _group(rule, row.labels)) not in taken:
-                seen.add((rule.id, key))
-                yield _Case(rule, key, row.labels, row, None)
-    for (rule_id, key), state in states.items():
-        known = ruleset.get(rule_id)
-        if known is None or known.status not in JUDGED or (rule_id, key) in seen:
-            continue
-        if not set(SOURCES[known.signal.source].labels) <= set(state.labels):
-            continue
-        if (rule_id, _group(known, state.labels)) not in taken:
-            yield _Case(known, key, state.labels, None, None)
-
-
-def _group(rule: Rule, labels: Mapping[str, str]) -> tuple[str, ...]:
+def _group(rule: Rule, labels: Mapping[str, str]) -> Group:
     return tuple(labels.get(label, "") for label in rule.signal.group_by)
 
 
-def _row(signals: SignalSet, rule: Rule, labels: Mapping[str, str]) -> SignalRow | None:
-    wanted = _group(rule, labels)
-    return next(
-        (row for row in signals.get(rule.signal.source, ()) if _group(rule, row.labels) == wanted), None
-    )
+def _state(states: States, place: tuple[str, str], labels: Mapping[str, str]) -> RuleState:
+    """Where the rule stands for the group; the very same object while nothing about it changes."""
+    state = states.get(place)
+    if state is None:
+        return RuleState(*place, dict(labels))
+    return state if state.labels == labels else replace(state, labels=dict(labels))
 
 
-def _judge(case: _Case, state: RuleState, now: datetime) -> tuple[Verdict, RuleState]:
-    rule, row = case.rule, case.row
-    fresh = row if row is not None and _is_fresh(rule, row, now) else None
-    values: Mapping[str, Value | None] = fresh.values if fresh else {}
-    fire_terms, resolve_terms = _terms(rule, rule.fire.when), _terms(rule, rule.resolve.when)
-    fire, fire_why = _weigh(fire_terms, values, fresh is not None)
-    resolve, resolve_why = _weigh(resolve_terms, values, fresh is not None)
-    names = {name for term in (*fire_terms, *resolve_terms) for name in term.names}
-    no_data = fresh is None or all(values.get(name) is None for name in names)
-    if no_data and rule.signal.on_no_data != "hold":
+def _judge_closed(
+    plan: Plan, key: str, labels: Mapping[str, str], row: SignalRow | None, state: RuleState, now: datetime
+) -> tuple[Verdict, RuleState]:
+    """A group without an incident. Nearly every group is quiet nearly always: its verdict is made once and kept."""
+    rule = plan.rule
+    values = _fresh(plan, row, now)
+    fire = _all(plan.fire, values)
+    blind = values is None or plan.blind(values)
+    if blind and rule.signal.on_no_data != "hold":
+        fire = rule.signal.on_no_data == "fire"
+    if fire is not True and state.pending_since is None and state.clear_since is None:
+        return plan.quiet(key, labels, "unknown" if fire is None else "clear", blind), state
+    firing = (state.pending_since or now) if fire else None if fire is False else state.pending_since
+    outcome: Outcome = "unknown" if fire is None else "clear"
+    if fire and firing is not None:
+        outcome = "fire" if now - firing >= rule.fire.for_ else "pending"
+    severity = _severity(plan, values or {}, rule.fire.severity)
+    why = _why(plan.fire, values) if outcome == "fire" else ()
+    verdict = Verdict(rule, key, labels, outcome, severity, why, blind, firing, None)
+    return verdict, _moved(state, firing, None)
+
+
+def _judge_open(
+    plan: Plan, incident: Incident, row: SignalRow | None, state: RuleState, now: datetime
+) -> tuple[Verdict, RuleState]:
+    rule = plan.rule
+    values = _fresh(plan, row, now)
+    fire, resolve = _all(plan.fire, values), _all(plan.resolve, values)
+    blind = values is None or plan.blind(values)
+    if blind and rule.signal.on_no_data != "hold":
         fire, resolve = rule.signal.on_no_data == "fire", rule.signal.on_no_data == "resolve"
-
-    firing = state.pending_since
-    if fire is True and firing is None:
-        firing = now
-    elif fire is False:
-        firing = None
-    last = fresh.as_of if fresh else state.last_row_at
-    outcome: Outcome
-    if case.incident is None:
-        clearing = None
-        outcome = "unknown" if fire is None else "clear"
-        if fire and firing is not None:
-            outcome = "fire" if now - firing >= rule.fire.for_ else "pending"
-    else:
-        clearing = (state.clear_since or now) if resolve else None
-        outcome = "unknown" if resolve is None else "fire" if fire else "hold"
-        if clearing is not None and now - clearing >= rule.resolve.for_ and not _held(state, now):
-            outcome = "clear"
-    severity = _severity(rule, values, case.incident.severity if case.incident else rule.fire.severity)
-    why = resolve_why if case.incident and outcome == "clear" else fire_why
-    verdict = Verdict(rule, case.key, case.labels, outcome, severity, why, no_data, firing, case.incident)
-    return verdict, replace(state, pending_since=firing, clear_since=clearing, last_row_at=last)
+    firing = (state.pending_since or now) if fire else None if fire is False else state.pending_since
+    clearing = (state.clear_since or now) if resolve else None
+    outcome: Outcome = "unknown" if resolve is None else "fire" if fire else "hold"
+    if clearing is not None and now - clearing >= rule.resolve.for_ and not _held(state, now):
+        outcome = "clear"
+    severity = _severity(plan, values or {}, incident.severity)
+    why = _why(plan.resolve if outcome == "clear" else plan.fire, values)
+    verdict = Verdict(
+        rule, incident.dedup_key, incident.labels, outcome, severity, why, blind, firing, incident
+    )
+    return verdict, _moved(state, firing, clearing)
 
 
-def _is_fresh(rule: Rule, row: SignalRow, now: datetime) -> bool:
-    limit = timedelta(seconds=SOURCES[rule.signal.source].stale_after_s)
-    return row.as_of is not None and now - row.as_of <= limit
+def _fresh(plan: Plan, row: SignalRow | None, now: datetime) -> Mapping[str, Value | None] | None:
+    """The row's values; None when there is no row, or one too old to count."""
+    if row is None or row.as_of is None or now - row.as_of > plan.stale_after:
+        return None
+    return row.values
+
+
+def _moved(state: RuleState, firing: datetime | None, clearing: datetime | None) -> RuleState:
+    if (state.pending_since, state.clear_since) == (firing, clearing):
+        return state
+    return replace(state, pending_since=firing, clear_since=clearing)
 
 
 def _held(state: RuleState, now: datetime) -> bool:
     return state.held_until is not None and now < state.held_until
 
 
-def _terms(rule: Rule, texts: Iterable[str]) -> tuple[Term, ...]:
-    compiler = signal_terms(rule.signal.source)
-    return tuple(compiler.compile(text) for text in texts)
+def _all(terms: Sequence[Term], values: Mapping[str, Value | None] | None) -> bool | None:
+    """All terms together; unknown without values."""
+    if values is None:
+        return None
+    unknown = False
+    for term in terms:
+        result = term.evaluate(values)
+        if result is False:
+            return False
+        unknown = unknown or result is None
+    return None if unknown else True
 
 
-def _weigh(
-    terms: Sequence[Term], values: Mapping[str, Value | None], fresh: bool
-) -> tuple[bool | None, tuple[Why, ...]]:
-    """All terms together, and the value of each with those of the fields it names."""
-    results = [term.evaluate(values) if fresh else None for term in terms]
-    why = {term.text: Why(term.text, result) for term, result in zip(terms, results, strict=True)}
+def _why(terms: Sequence[Term], values: Mapping[str, Value | None] | None) -> tuple[Why, ...]:
+    """The value of each term, then those of the fields it names."""
+    why = {term.text: Why(term.text, None if values is None else term.evaluate(values)) for term in terms}
     for term in terms:
         for name in term.names:
-            why.setdefault(name, Why(name, values.get(name)))
-    return conjunction(results), tuple(why.values())
+            why.setdefault(name, Why(name, None if values is None else values.get(name)))
+    return tuple(why.values())
 
 
-def _severity(rule: Rule, values: Mapping[str, Value | None], least: Severity) -> Severity:
+def _severity(plan: Plan, values: Mapping[str, Value | None], least: Severity) -> Severity:
     """The most severe of `least` and every step that holds: it only rises."""
-    steps = [
-        step.to
-        for step in rule.fire.severity_up
-        if conjunction(term.evaluate(values) for term in _terms(rule, step.when)) is True
-    ]
+    steps = [to for to, terms in plan.steps if _all(terms, values) is True]
     return min((least, *steps), key=SEVERITIES.index)
+
+
+def _inhibited(
+    verdicts: Sequence[Verdict], open_incidents: Sequence[Incident], first_tick: bool
+) -> tuple[Verdict, ...]:
+    """The verdicts after inhibition: a rule about to fire beside its cause does not."""
+    causes = {
+        entry.rule
+        for verdict in verdicts
+        if verdict.outcome == "fire" and verdict.incident is None
+        for entry in verdict.rule.incident.inhibited_by
+    }
+    if not causes:
+        return tuple(verdicts)
+    by_rule: dict[str, list[Verdict]] = {}
+    for verdict in verdicts:
+        if verdict.rule.id in causes:
+            by_rule.setdefault(verdict.rule.id, []).append(verdict)
+    return tuple(_inhibit(verdict, by_rule, open_incidents, first_tick) for verdict in verdicts)
 
 
 def _inhibit(

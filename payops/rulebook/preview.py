@@ -10,9 +10,10 @@ from payops.domain.incidents import Incident
 from payops.signals.schema import SignalSet
 from payops.store.rules import RuleState
 
-from .evaluate import Verdict, evaluate
+from .evaluate import evaluate
 from .loader import RuleSet
 from .templates import render
+from .verdict import Verdict
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,11 +15,12 @@ from payops.signals.schema import SignalSet
 from payops.store.firings import Firing
 from payops.store.rules import RuleState
 
-from .evaluate import Verdict, after_opening, after_resolving, evaluate
+from .evaluate import after_opening, after_resolving, evaluate
 from .loader import RuleSet
 from .model import Rule
 from .shadow import stand_in
 from .templates import render
+from .verdict import Verdict
 
 
 @dataclass(slots=True)
@@ -74,15 +75,17 @@ class Replay:
         )
         self._states = dict(evaluation.states)
         for verdict in evaluation.verdicts:
+            if verdict.incident is None and verdict.outcome != "fire":
+                continue
             place = (verdict.rule.id, verdict.key)
-            if verdict.incident is None and verdict.outcome == "fire":
+            if verdict.incident is None:
                 self._begin(place, verdict, now)
                 self._states[place] = after_opening(self._states[place], verdict.rule, now)
-            elif verdict.incident is not None and verdict.outcome == "clear":
+            elif verdict.outcome == "clear":
                 fired, _ = self._open.pop(place)
                 fired.spans[-1] = (fired.spans[-1][0], now)
                 self._states[place] = after_resolving(self._states[place], verdict.rule, now)
-            elif verdict.incident is not None:
+            else:
                 fired, incident = self._open[place]
                 if SEVERITIES.index(verdict.severity) < SEVERITIES.index(fired.severity):
                     fired.severity = verdict.severity

@@ -10,10 +10,11 @@ from payops.store import Store
 from payops.store.firings import Firing
 from payops.store.rules import RuleState
 
-from .evaluate import Verdict, after_opening, after_resolving
+from .evaluate import after_opening, after_resolving
 from .loader import RuleSet
 from .model import Rule
 from .templates import render
+from .verdict import Verdict
 
 _MARK = "firing-"
 
