@@ -180,7 +180,14 @@ class _House:
     def _history(self, account: str) -> list[WebhookEvent]:
         live = self.settings.account(account).mode == "live"
         return [
-            WebhookEvent(account, event.id, event.type, from_epoch(event.at_ms / 1000), live)
+            WebhookEvent(
+                account,
+                event.id,
+                event.type,
+                from_epoch(event.at_ms / 1000),
+                live,
+                object_id=ledger.object_of(event),
+            )
             for event in ledger.history(self.world, account)
         ]
 
@@ -309,13 +316,27 @@ class _House:
                 done &= self.store.forwards.delivered_ids(account, endpoint.name)
         return done
 
+    def _rebuilt(self, account: str, generated: frozenset[str]) -> frozenset[str]:
+        """Those that never came and were rebuilt of what their objects show."""
+        told = self.store.inbox.reconciled(account)
+        if not told:
+            return frozenset()
+        never = generated - self.store.inbox.received_ids(account)
+        return frozenset(
+            event_id
+            for event_id, event_type, object_id in ledger.generated(self.world, account)
+            if event_id in never and (event_type, object_id) in told
+        )
+
     def webhooks(self) -> dict[str, int]:
         """Counted by the world's own books, and by what is in the inbox."""
-        delivered = received = processed = 0
+        delivered = received = processed = reconciled = 0
         for account, generated in self.generated.items():
+            rebuilt = self._rebuilt(account, generated)
+            reconciled += len(rebuilt)
             delivered += len(generated & ledger.delivered_ids(self.world, account))
-            received += len(generated & self.store.inbox.received_ids(account))
-            processed += len(generated & self._processed(account))
+            received += len(generated & self.store.inbox.received_ids(account) | rebuilt)
+            processed += len(generated & self._processed(account) | rebuilt)
         count = sum(len(ids) for ids in self.generated.values())
         return {
             "generated": count,
@@ -323,6 +344,6 @@ class _House:
             "undelivered": count - delivered,
             "received": received,
             "processed": processed,
-            "reconciled": 0,
+            "reconciled": reconciled,
             "missing": count - received,
         }

@@ -50,6 +50,7 @@ REMEDY_IDS: tuple[str, ...] = (
     "enable-endpoint",
     "finalize-invoice",
     "list-objects",
+    "reconcile-missing",
     "refund-duplicate",
     "reissue-refund",
     "resend-missing",

@@ -36,6 +36,11 @@ class WebhookEvent:
     pending_webhooks: int | None = None
 
 
+def shown_id(event_type: str, object_id: str) -> str:
+    """How an event is called that only its object shows: no provider gave it an id."""
+    return f"{event_type}:{object_id}"
+
+
 @dataclass(frozen=True, slots=True)
 class Endpoint:
     """One webhook endpoint as the provider reports it. `disabled_reason` is None where not told."""
@@ -129,6 +134,8 @@ class Facts:
     attempts: tuple[Attempt, ...] = ()
     refunds: tuple[Refund, ...] = ()
     events: tuple[WebhookEvent, ...] = ()
+    shown: tuple[WebhookEvent, ...] = ()
+    """What objects show to have happened, where the provider lists no events; the ids are by `shown_id`."""
     wrong_mode: tuple[WebhookEvent, ...] = ()
     """Events of the other mode: quarantined, they never enter a rate."""
     subscriptions: tuple[Subscription, ...] = ()

@@ -45,3 +45,6 @@ SIGHT: Mapping[Provider, Sight] = {
 
 EVENT_LIST: Mapping[Provider, str | None] = {"stripe": "events", "braintree": None, "paypal": "events"}
 """The feed that lists the events a provider made; None where no provider API lists them."""
+
+SHOWN_BY: Mapping[Provider, str | None] = {"stripe": None, "braintree": "changes", "paypal": None}
+"""Where it is None: the feed whose objects show what happened; a settled sale had its notification."""

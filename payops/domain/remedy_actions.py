@@ -41,6 +41,14 @@ REMEDY_ACTIONS: dict[str, RemedyAction] = {
             "webhooks",
         ),
         RemedyAction(
+            "webhooks.reconcile",
+            "reversible",
+            "rebuild the events that never came of what their objects show, where the provider cannot send them again",
+            "take the rebuilt events out of the inbox again",
+            ("braintree",),
+            "webhooks",
+        ),
+        RemedyAction(
             "webhooks.update_url",
             "external",
             "set the endpoint that had the configured URL to it again, then resend what it missed",

@@ -64,6 +64,12 @@ class ScriptedObjects(Cannot):
             self._refunds.setdefault(each.attempt_id or "", []).append((each, None))
         return facts
 
+    def sold(self, attempt_id: str, at: datetime) -> None:
+        """A sale that is only read back: what an event was about."""
+        self._attempts[attempt_id] = Attempt(
+            self.account, attempt_id, at, "succeeded", at, amount_minor=AMOUNT, currency=EUR, captured=True
+        )
+
     def attempt(self, attempt_id: str, now: datetime) -> Attempt:
         return _known(self._attempts, attempt_id)
 

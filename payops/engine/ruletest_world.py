@@ -26,7 +26,7 @@ from payops.domain.events import (
     FeedPage,
     WebhookEvent,
 )
-from payops.domain.feeds import EVENT_LIST
+from payops.domain.feeds import EVENT_LIST, SHOWN_BY
 from payops.domain.incidents import Value
 from payops.domain.payments import Mode
 from payops.domain.payments import Provider as ProviderName
@@ -299,8 +299,10 @@ class World:
 
     def _read(self, endpoint: Endpoint, events: tuple[WebhookEvent, ...], now: datetime) -> None:
         """The feeds as a poll would bring them: complete up to now."""
-        listed = EVENT_LIST[self.provider.provider] or "events"
-        page = FeedPage(feed=listed, read=len(events), requests=1, data_as_of=now, facts=Facts(events=events))
+        name = self.provider.provider
+        facts = Facts(events=events) if EVENT_LIST[name] else Facts(shown=events)
+        listed = EVENT_LIST[name] or SHOWN_BY[name] or "events"
+        page = FeedPage(feed=listed, read=len(events), requests=1, data_as_of=now, facts=facts)
         self.store.facts.apply_page(self.account, page, now)
         if endpoint != self._listed:
             page = FeedPage(feed="endpoints", read=1, requests=1, endpoints=(endpoint,))
@@ -310,6 +312,7 @@ class World:
     def _seed(self) -> None:
         """A history without trouble: one event that arrived, and a credential that proved itself."""
         seen = self._event(START - timedelta(hours=2))
+        self.store.facts.apply_facts(self.account, Facts(shown=(seen,)), seen.created_at)
         self.store.inbox.import_seen(self.account, [seen], seen.created_at)
         self.store.facts.save_proof(self.provider.prove(0, START - timedelta(minutes=1)))
 
@@ -363,6 +366,8 @@ class World:
             return ()
         fresh = tuple(self._event(now - timedelta(minutes=5)) for _ in range(value - before))
         self._missing += fresh
+        for event in fresh:
+            self.provider.sold(event.object_id or "", event.created_at)
         return fresh
 
     def _event(self, at: datetime) -> WebhookEvent:

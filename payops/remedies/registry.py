@@ -10,6 +10,7 @@ from .giving_back import RefundDuplicate, ReissueRefund
 from .list_objects import ListObjects
 from .moving import Moves
 from .observe import Observe
+from .reconcile_missing import ReconcileMissing
 from .resend_missing import ResendMissing
 from .results import Remedy
 from .subscribe_types import SubscribeTypes
@@ -21,6 +22,7 @@ from .update_url import UpdateUrl
 _ALL: tuple[Remedy, ...] = (
     EnableEndpoint(),
     ResendMissing(),
+    ReconcileMissing(),
     UpdateUrl(),
     SubscribeTypes(),
     SwitchCredential(),

@@ -19,7 +19,7 @@ from payops.signals.signatures import last_good
 from payops.signals.slots import webhook_slot
 from payops.signals.words import plural
 
-from . import resending
+from . import rebuilding, resending
 from .confirm_quarantine import keep_apart
 from .endpoints import at_provider
 from .journal import Journal
@@ -92,6 +92,7 @@ class SwitchWebhookSecret:
             return Checked(False, "no event has been verified with it yet")
         endpoint = _stored(context, plan)
         left = resending.still_missing(context, endpoint, plan, journal) if endpoint else []
+        left = left or rebuilding.untold(context, journal.at("complete_to"))
         if left:
             return Checked(False, f"{plural(len(left), 'event')} did not arrive")
         if unconfirmed(context.store, context.account.name, context.now).count:
@@ -127,9 +128,12 @@ class SwitchWebhookSecret:
     def _resend(self, context: Context, plan: Plan, journal: Journal) -> Result:
         done = f"webhooks are verified with {place(slot_in(plan, 'to'))}"
         endpoint = _stored(context, plan)
-        if endpoint is None:
+        if not can(context.account.provider, "resend_event"):
+            result = rebuilding.advance(context, journal)
+        elif endpoint is None:
             return Applied(done)
-        result = resending.advance(context, endpoint, plan, journal)
+        else:
+            result = resending.advance(context, endpoint, plan, journal)
         match result:
             case Applied(detail):
                 return Applied(f"{done}, {detail}")
@@ -150,7 +154,7 @@ def _plan(context: Context, to: int, before: int) -> Plan:
     end = resending.listed_until(context)
     gap = []
     if not can(account.provider, "resend_event"):
-        steps.append(f"resend nothing: {CANNOT[account.provider]['resend_event']}")
+        steps += [CANNOT[account.provider]["resend_event"], rebuilding.LATER]
         start = None
     elif endpoint is None or start is None or end is None:
         steps.append("resend nothing: what is missing cannot be told")

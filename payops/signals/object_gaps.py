@@ -95,7 +95,7 @@ def read(store: Store, account: AccountSettings, endpoint: EndpointSettings, now
         why = CANNOT[account.provider].get("list_events", "")
         if not account.receives(endpoint):
             return Gaps(account.name, endpoint.name, since, None, why, None, _IDS_ONLY)
-        found = _unlisted(store, account, since, now - GRACE)
+        found = _unlisted(store, account, endpoint, since, now)
         return Gaps(account.name, endpoint.name, since, None, why, found, "")
     window = webhooks.window(store, account, endpoint, now)
     feed = store.facts.feed(account.name, listed)
@@ -181,12 +181,17 @@ def _listed(
     return tuple(gap for gap in found if gap is not None)
 
 
-def _unlisted(store: Store, account: AccountSettings, since: datetime, until: datetime) -> tuple[Gap, ...]:
+def _unlisted(
+    store: Store, account: AccountSettings, endpoint: EndpointSettings, since: datetime, now: datetime
+) -> tuple[Gap, ...]:
     """Braintree: only types that have come before, as it does not tell what an endpoint is subscribed to."""
     name, come = account.name, store.facts.types_received(account.name)
-    tries = deadlines.gives_up(account.provider, account.mode)
+    tries, until = deadlines.gives_up(account.provider, account.mode), now - GRACE
     found: list[Gap | None] = []
-    if "transaction_settled" in come:
+    span = webhooks.shown_window(store, account, endpoint, now)
+    if span is not None:
+        found += _shown(store.facts.untold(name, *span, MOST), tries.after)
+    elif "transaction_settled" in come:
         paid = store.facts.payments_between(name, "succeeded", since, until)
         took = store.facts.told_after(name, "transaction_settled")
         overdue = [
@@ -210,6 +215,21 @@ def _unlisted(store: Store, account: AccountSettings, since: datetime, until: da
             charges = _charges(store, name, type_, status, since, until)
             found.append(_gap(type_, charges, certain=True, why=NOT_SENT, tried_for=tries.after))
     return tuple(gap for gap in found if gap is not None)
+
+
+def _shown(untold: Sequence[WebhookEvent], tried_for: timedelta) -> Iterable[Gap | None]:
+    by_type: dict[str, list[_Object]] = defaultdict(list)
+    for event in untold:
+        money = (
+            Money(event.amount_minor, event.currency.upper())
+            if event.amount_minor is not None and event.currency
+            else None
+        )
+        by_type[event.type].append(_Object(event.object_id or "", event.created_at, money))
+    return [
+        _gap(type_, objects, certain=True, why=NOT_SENT, tried_for=tried_for)
+        for type_, objects in sorted(by_type.items())
+    ]
 
 
 def _charges(

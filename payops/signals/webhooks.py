@@ -10,7 +10,7 @@ from payops.domain import deadlines
 from payops.domain.deadlines import drain_s, growth_per_min
 from payops.domain.event_types import EVENT_TYPES
 from payops.domain.events import WRONG_PATH, Endpoint
-from payops.domain.feeds import EVENT_LIST
+from payops.domain.feeds import EVENT_LIST, SHOWN_BY
 from payops.domain.incidents import Value
 from payops.domain.payments import Provider
 from payops.store import Store
@@ -70,10 +70,30 @@ def window(
     return subscribed(account.provider, at_provider(store, account, endpoint)), since, until
 
 
+def shown_window(
+    store: Store, account: AccountSettings, endpoint: EndpointSettings, now: datetime
+) -> tuple[datetime, datetime] | None:
+    """From when until when it can be told which events objects show that no webhook told of, where none are listed."""
+    since, seen = store.inbox.first_verified_at(account.name), seen_until(store, account)
+    if not account.receives(endpoint) or since is None or seen is None:
+        return None
+    return since, min(now - GRACE, seen)
+
+
+def seen_until(store: Store, account: AccountSettings) -> datetime | None:
+    """Up to when it is known what objects show to have happened, where no events are listed."""
+    shown = SHOWN_BY[account.provider]
+    feed = None if shown is None else store.facts.feed(account.name, shown)
+    return None if feed is None else feed.data_as_of
+
+
 def missing(
     store: Store, account: AccountSettings, endpoint: EndpointSettings, now: datetime
 ) -> Missing | None:
     """Events generated for the endpoint and not in its inbox; None where that cannot be known."""
+    if EVENT_LIST[account.provider] is None:
+        span = shown_window(store, account, endpoint, now)
+        return None if span is None else Missing(*store.facts.count_untold(account.name, *span))
     inbox, known = inbox_of(store, account, endpoint), window(store, account, endpoint, now)
     return None if inbox is None or known is None else Missing(*inbox.count_missing(*known))
 

@@ -43,6 +43,18 @@ def generated_ids(world: World, account: str) -> frozenset[str]:
         return frozenset(event.id for event in _subscribed(world.accounts[account]))
 
 
+def generated(world: World, account: str) -> list[tuple[str, str, str | None]]:
+    """(event id, type, object id) of the same."""
+    with world.lock:
+        return [(event.id, event.type, object_of(event)) for event in _subscribed(world.accounts[account])]
+
+
+def object_of(event: Event) -> str | None:
+    """The id of what an event is about."""
+    found = getattr(event.subject, "id", None)
+    return found if isinstance(found, str) else None
+
+
 def delivered_ids(world: World, account: str) -> frozenset[str]:
     """Ids of those it answered with 2xx."""
     with world.lock:

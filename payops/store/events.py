@@ -73,7 +73,8 @@ class EventFacts:
                 (account, to_epoch(since)),
             ).fetchall()
             went = db.execute(
-                "SELECT type, COUNT(*) AS n FROM inbox WHERE account = ? AND verdict <> 'imported'"
+                "SELECT type, COUNT(*) AS n FROM inbox WHERE account = ?"
+                " AND verdict <> 'imported' AND verdict <> 'reconciled'"
                 " AND received_at > ? AND received_at <= ? AND processed_at > ? GROUP BY type",
                 (account, to_epoch(since - _LOOK_BACK), to_epoch(since), to_epoch(since)),
             ).fetchall()
@@ -86,7 +87,7 @@ class EventFacts:
         """When the last few events reached us, newest first; imported history is not among them."""
         with self._store.read() as db:
             rows = db.execute(
-                "SELECT received_at FROM inbox WHERE account = ? AND verdict <> 'imported'"
+                "SELECT received_at FROM inbox WHERE account = ? AND verdict <> 'imported' AND verdict <> 'reconciled'"
                 " ORDER BY received_at DESC LIMIT ?",
                 (account, limit),
             ).fetchall()

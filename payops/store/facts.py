@@ -28,6 +28,7 @@ from .objects import (
 )
 from .rates import FirstAttempt, RateFacts, Slice, Window
 from .redaction import Hunt, redact_field
+from .shown import ShownFacts, apply_shown
 from .states import StateFacts, store_state
 
 NAMED_BY_MERCHANTS = ("order_id", "customer")
@@ -73,6 +74,7 @@ class Facts(
     RateFacts,
     ExceptionFacts,
     EventFacts,
+    ShownFacts,
     ObjectFacts,
     EndpointFacts,
     CredentialFacts,
@@ -143,4 +145,6 @@ def _apply(db: sqlite3.Connection, account: str, facts: Learned, now: datetime) 
         + apply_payouts(db, account, facts.payouts)
     )
     events = apply_events(db, account, facts.events)
+    if facts.shown:
+        apply_shown(db, account, facts.shown)
     return Applied(new, changed, events, quarantine(db, account, facts.wrong_mode, now), objects)

@@ -23,6 +23,7 @@ from .inbox_search import InboxFilter, InboxFound, InboxSearch
 from .quick_look import mask_body
 from .redaction import Finding, card_data, redact_text
 from .rows import EVENT_COLUMNS, at, event_values
+from .shown import mark_told
 
 if TYPE_CHECKING:
     from .store import Store
@@ -126,8 +127,12 @@ class Inbox(InboxSearch, InboxReplay):
 
     def import_seen(self, account: str, events: Iterable[WebhookEvent], received_at: datetime) -> int:
         """Events that count as delivered and processed before payops looked; returns how many were new."""
-        received = to_epoch(received_at)
-        rows = [(*event_values(account, event), received) for event in events]
+        return self._enter(account, list(events), received_at, "imported")
+
+    def _enter(self, account: str, events: Sequence[WebhookEvent], at: datetime, verdict: str) -> int:
+        """Events without a delivery, as processed as their facts are."""
+        received = to_epoch(at)
+        rows = [(*event_values(account, event), verdict, received) for event in events]
         new = 0
         with self._store.write() as db:
             for start in range(0, len(rows), _BATCH):
@@ -135,11 +140,12 @@ class Inbox(InboxSearch, InboxReplay):
                 new += db.executemany(
                     f"INSERT INTO inbox ({EVENT_COLUMNS}, body, sha256, verdict, state, received_at,"  # noqa: S608
                     " last_received_at, processed_at)"
-                    " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, '', '', 'imported', 'processed', ?10, ?10, ?10)"
+                    " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, '', '', ?10, 'processed', ?11, ?11, ?11)"
                     " ON CONFLICT (account, event_id) DO NOTHING",
                     batch,
                 ).rowcount
                 mark_in_inbox(db, account, [row[1] for row in batch])
+                mark_told(db, account, events[start : start + _BATCH])
             if rows:
                 _count(db, account, new, min(row[3] for row in rows), None)
         return new
@@ -181,7 +187,20 @@ class Inbox(InboxSearch, InboxReplay):
                     self._store.facts.apply_facts(row.account, facts, now)
                 insert_events(db, [event_values(row.account, row.event)])
                 mark_in_inbox(db, row.account, [row.event.event_id])
+                mark_told(db, row.account, [row.event])
         return done
+
+    def reconcile(self, account: str, events: Sequence[WebhookEvent], now: datetime) -> int:
+        """Events that never came, rebuilt of what their objects show: received and processed; how many were new."""
+        return self._enter(account, events, now, "reconciled")
+
+    def reconciled(self, account: str) -> frozenset[tuple[str, str]]:
+        """(type, object id) of every rebuilt event: for closing the books of a run, not for a tick."""
+        with self._store.read() as db:
+            rows = db.execute(
+                "SELECT type, object_id FROM inbox WHERE account = ? AND verdict = 'reconciled'", (account,)
+            ).fetchall()
+        return frozenset((row["type"], row["object_id"]) for row in rows)
 
     def fail(self, row: InboxRow, message: str, now: datetime) -> InboxState:
         """Count a failed try: again after 10 s, 40 s, … ; dead after the sixth. Returns the new state."""
@@ -232,7 +251,8 @@ class Inbox(InboxSearch, InboxReplay):
         """Distinct events first received at or after `since`; imported history is not among them."""
         with self._store.read() as db:
             row = db.execute(
-                "SELECT COUNT(*) AS n FROM inbox WHERE account = ? AND received_at >= ? AND verdict <> 'imported'",
+                "SELECT COUNT(*) AS n FROM inbox WHERE account = ? AND received_at >= ?"
+                " AND verdict <> 'imported' AND verdict <> 'reconciled'",
                 (account, to_epoch(since)),
             ).fetchone()
         return int(row["n"])
@@ -241,7 +261,7 @@ class Inbox(InboxSearch, InboxReplay):
         """When the last event reached us and the mean gap in seconds between the last few; None with fewer."""
         with self._store.read() as db:
             rows = db.execute(
-                "SELECT received_at FROM inbox WHERE account = ? AND verdict <> 'imported'"
+                "SELECT received_at FROM inbox WHERE account = ? AND verdict <> 'imported' AND verdict <> 'reconciled'"
                 " ORDER BY received_at DESC LIMIT ?",
                 (account, events),
             ).fetchall()
@@ -258,7 +278,7 @@ class Inbox(InboxSearch, InboxReplay):
         with self._store.read() as db:
             row = db.execute(
                 f"SELECT COALESCE(SUM({_OWN}), 0) AS own, COALESCE(SUM({_OTHER}), 0) AS other FROM inbox"  # noqa: S608
-                " WHERE account = :account AND received_at >= :since AND verdict <> 'imported'",
+                " WHERE account = :account AND received_at >= :since AND verdict <> 'imported' AND verdict <> 'reconciled'",
                 {"account": account, "since": to_epoch(since), "live": int(live)},
             ).fetchone()
         return row["own"], row["other"]
@@ -267,7 +287,8 @@ class Inbox(InboxSearch, InboxReplay):
         """When the newest event of the account's own mode was first received; imports do not count."""
         with self._store.read() as db:
             row = db.execute(
-                "SELECT received_at FROM inbox WHERE account = :account AND verdict <> 'imported'"  # noqa: S608
+                "SELECT received_at FROM inbox WHERE account = :account"  # noqa: S608
+                " AND verdict <> 'imported' AND verdict <> 'reconciled'"
                 f" AND {_OWN} ORDER BY received_at DESC LIMIT 1",
                 {"account": account, "live": int(live)},
             ).fetchone()

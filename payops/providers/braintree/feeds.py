@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 import msgspec
 
 from payops.clock import from_epoch, to_epoch
-from payops.domain.events import FeedPage
+from payops.domain.events import FeedPage, WebhookEvent, shown_id
 from payops.domain.feeds import SIGHT
 from payops.providers.port import FeedSpec
 
@@ -28,6 +29,7 @@ WINDOWS: Mapping[str, str] = {
     "authorization_expired_at": "authorization_expired",
 }
 """What Braintree can search by time → the status that time is of. There is no search by the last change."""
+SETTLED = "transaction_settled"
 OPEN: Mapping[str, search.Criteria] = {
     "moving": {"status": ["authorizing", "settling", "settlement_pending"]},
     "held": {"status": ["authorized"]},
@@ -110,6 +112,8 @@ def changes(reader: Reader, text: str | None, now: datetime, lists: Lists) -> Fe
     elif name is not None:
         opened[name], found = members.step(reader, search.TRANSACTIONS, OPEN[name], opened[name], at)
     facts = refunded.facts(reader, found)
+    if name == "settled_at":
+        facts = replace(facts, shown=tuple(_settled(reader, found)))
     proven = [each.proven for each in windows.values()]
     return FeedPage(
         feed=CHANGES.name,
@@ -121,6 +125,24 @@ def changes(reader: Reader, text: str | None, now: datetime, lists: Lists) -> Fe
         request_id=reader.request_id,
         facts=facts,
     )
+
+
+def _settled(reader: Reader, found: Sequence[Mapping[str, Any]]) -> Iterator[WebhookEvent]:
+    """Each settled sale had its notification, once: there is no list of those to hold against what came."""
+    for sale in found:
+        at, sale_id = normalise.status_at(sale, "settled"), wire.identifier(sale.get("id"))
+        code = wire.currency(sale.get("currency_iso_code"))
+        if at is not None and sale_id is not None and sale.get("type") != "credit":
+            yield WebhookEvent(
+                reader.session.account,
+                shown_id(SETTLED, sale_id),
+                SETTLED,
+                at,
+                None,
+                sale_id,
+                wire.minor(sale.get("amount"), code),
+                code,
+            )
 
 
 def _next(

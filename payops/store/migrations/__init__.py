@@ -21,6 +21,7 @@ from . import (
     owing,
     rulebook,
     second,
+    shown_events,
     signal_history,
     silences,
     streams,
@@ -45,6 +46,7 @@ HISTORY: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("0014_signal_history", signal_history.STATEMENTS),
     ("0015_streams", streams.STATEMENTS),
     ("0016_application_gaps", application_gaps.STATEMENTS),
+    ("0017_shown_events", shown_events.STATEMENTS),
 )
 CURRENT = len(HISTORY)
 APPLICATION_ID = 0x7061796F
