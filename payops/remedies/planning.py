@@ -8,6 +8,7 @@ from payops.domain.approvals import Approval
 from payops.domain.errors import ProviderError
 from payops.domain.plans import Plan, Refusal, plan_of
 from payops.domain.policy import RemedyPolicy
+from payops.domain.remedy_actions import REMEDY_ACTIONS
 
 from . import gates
 from .case import Case
@@ -80,12 +81,22 @@ def standing(case: Case, remedy: RemedyPolicy, *, by_operator: bool) -> Obstacle
     return gates.limits(case.store, remedy, case.incident, case.account, case.now)
 
 
+def _at_this_provider(case: Case, remedies: tuple[RemedyPolicy, ...]) -> tuple[RemedyPolicy, ...]:
+    """Without those that are another provider's; where all are, they say so themselves."""
+    possible = tuple(
+        each
+        for each in remedies
+        if each.action not in REMEDY_ACTIONS or case.account.provider in REMEDY_ACTIONS[each.action].providers
+    )
+    return possible or remedies
+
+
 def _choose(case: Case, remedies: tuple[RemedyPolicy, ...], *, by_operator: bool) -> Choice:
     """The first remedy with a plan and nothing against it, or nothing but that people must approve it; else the
     best there is to show."""
     blocked: list[Blocked] = []
     refusals: list[Refusal] = []
-    for policy in remedies:
+    for policy in _at_this_provider(case, remedies):
         remedy = REMEDIES.get(policy.action)
         if remedy is None:
             refusals.append(Refusal(f"{policy.id}: payops knows no action {policy.action}"))
