@@ -9,6 +9,7 @@ import os
 from dataclasses import dataclass
 from typing import Any
 
+import handoffs
 import pytest
 
 from payops.demo.headless import run
@@ -72,6 +73,14 @@ CASES = (
     ),
     Case("pan_in_metadata", "card-data-found", ends="state: open, level: 3"),
     Case("cvv_in_webhook", "card-data-found", ends="state: open, level: 3"),
+    Case(
+        "traffic_silence",
+        "traffic-silence",
+        until="25m",
+        within="15m",
+        ends="state: resolved, ended_as: self_healed",
+    ),
+    Case("card_testing", "card-testing", ("stripe", "braintree"), ends="level: 3"),
     Case("gateway_rejections", "gateway-rejections", ("stripe", "braintree"), also=("success-rate-drop",)),
 )
 
@@ -104,15 +113,6 @@ BESIDE = (
     ("duplicate_charge", "braintree"),
     ("refund_over_limit", "paypal"),
     ("authorization_expiring", "paypal"),
-    Case(
-        "traffic_silence",
-        "traffic-silence",
-        until="25m",
-        within="15m",
-        ends="state: resolved, ended_as: self_healed",
-    ),
-    Case("card_testing", "card-testing", ("stripe", "braintree"), ends="level: 3"),
-    Case("gateway_rejections", "gateway-rejections", ("stripe", "braintree"), also=("success-rate-drop",)),
 )
 
 
@@ -145,7 +145,8 @@ def unmet(document: dict[str, Any]) -> list[str]:
         f"{each['rule']}: {each['state']}, level {each['level']}, {each['ended_as']}"
         for each in document["incidents"]
     ]
-    return [f"{check['why']} (opened: {opened})" for check in document["checks"] if not check["ok"]]
+    unmet = [f"{check['why']} (opened: {opened})" for check in document["checks"] if not check["ok"]]
+    return unmet + handoffs.faults(document)
 
 
 ALL = [(case, provider) for case in (*CASES, *OBJECTS) for provider in case.where]
