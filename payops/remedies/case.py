@@ -46,6 +46,12 @@ class Case:
         self.policy: Policy = parse_policy(incident.policy)
         self.attempts: tuple[FixAttempt, ...] = tuple(store.incidents.attempts(incident.id))
 
+    def since_opening(self) -> list[FixAttempt]:
+        """The attempts since it was opened, or last opened again: earlier ones healed what came before."""
+        again = self.store.incidents.reopened_at(self.incident.id) if self.attempts else None
+        since = self.incident.opened_at if again is None else again
+        return [each for each in self.attempts if each.started_at >= since]
+
     def reload(self) -> None:
         """Read the attempts again, after one was added or ended."""
         self.attempts = tuple(self.store.incidents.attempts(self.incident.id))

@@ -172,7 +172,7 @@ class Runner(Asked):
         if approving.lapse(case):
             return
         now, started = case.now, case.incident.l1_started_at
-        mine = [each for each in case.attempts if started is not None and each.started_at >= started]
+        mine = case.since_opening()
         last = mine[-1] if mine else None
         if last is not None and last.verified:
             if last.ended_at is not None and now - last.ended_at > driving.SETTLES:

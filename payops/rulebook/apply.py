@@ -132,8 +132,13 @@ def _reopen(store: Store, verdict: Verdict, recent: Incident, now: datetime) -> 
         "next_action": "Level 2 handoff",
     }
     if recent.l1_exhausted_at is None:
-        # Attempts are inherited, the five minutes of the next one are its own.
-        columns |= {"l1_started_at": None, "l1_reason": "", "next_action": "plan the next attempt"}
+        # Attempts are inherited, and so is what they used of the five minutes.
+        used = _used(recent, store.incidents.attempts(recent.id))
+        columns |= {
+            "l1_started_at": now - used if used else None,
+            "l1_reason": "",
+            "next_action": "plan the next attempt",
+        }
     return store.incidents.reopen(
         recent.id,
         recent.version,
@@ -141,6 +146,14 @@ def _reopen(store: Store, verdict: Verdict, recent: Incident, now: datetime) -> 
         why_text=f"reopened, it had ended {ended} as {recent.ended_as}: {_because(verdict)}",
         **columns,
     )
+
+
+def _used(incident: Incident, attempts: list[FixAttempt]) -> timedelta:
+    """How long Level 1 was at it: from its first plan to its last apply."""
+    if incident.l1_started_at is None:
+        return timedelta()
+    ends = [at for each in attempts if (at := each.applied_at or each.ended_at) is not None]
+    return max((end - incident.l1_started_at for end in ends), default=timedelta())
 
 
 def _resolve(store: Store, verdict: Verdict, incident: Incident, now: datetime) -> bool:
@@ -166,8 +179,7 @@ def _resolve(store: Store, verdict: Verdict, incident: Incident, now: datetime) 
 
 def _since_opening(store: Store, incident: Incident) -> list[FixAttempt]:
     """The attempts since the incident was opened or last reopened: earlier ones healed what came before."""
-    entries = store.incidents.timeline(incident.id)
-    since = max((entry.at for entry in entries if entry.kind == "reopened"), default=incident.opened_at)
+    since = store.incidents.reopened_at(incident.id) or incident.opened_at
     return [attempt for attempt in store.incidents.attempts(incident.id) if attempt.started_at >= since]
 
 

@@ -137,6 +137,15 @@ class Incidents(FixAttempts, Approvals, Handoffs, Similar):
                 },
             )
 
+    def reopened_at(self, incident_id: str) -> datetime | None:
+        """When it was last opened again; None while it never was."""
+        with self._store.read() as db:
+            row = db.execute(
+                "SELECT MAX(at) AS at FROM timeline WHERE incident_id = ? AND kind = 'reopened'",
+                (incident_id,),
+            ).fetchone()
+        return at(row["at"])
+
     def change(
         self,
         incident: Incident,

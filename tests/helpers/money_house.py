@@ -60,6 +60,17 @@ def scenario(provider: str, faults: list[dict[str, Any]], warmup: str = "2h", **
     )
 
 
+def play_scenario(provider: str) -> Scenario:
+    """Doubles, authorizations about to end, subscriptions that owe; then nobody buys any more."""
+    faults: list[dict[str, Any]] = [
+        {"kind": "duplicate_charge", "count": 2},
+        {"kind": "authorization_expiring", "count": 2},
+        {"kind": "subscription_past_due", "count": 2},
+        {"kind": "traffic_silence", "at": "2m"},
+    ]
+    return scenario(provider, faults, warmup="30m")
+
+
 def policy_of(rule: str, remedy: str, action: str, **changes: Any) -> str:
     """A frozen rule with that one remedy, as the rulebook would write it."""
     known = REMEDY_ACTIONS[action]

@@ -8,13 +8,14 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
-from money_house import House, scenario
+from money_house import House, play_scenario
 from money_ledger import Ledger
 
 from payops.domain.errors import PayopsError, ProviderError
 from payops.simulator.server import STATED_LATENCY
 from payops.simulator.wire import Request, Response
 from payops.simulator.world import to_ms
+from payops.store import Store
 
 WRITES = frozenset({"refund", "capture", "collect", "use_payment_method", "finalize_invoice"})
 SOON, LATE = timedelta(seconds=60), timedelta(seconds=200)
@@ -41,6 +42,8 @@ class Unreliable:
         self._memory = memory
         self.next = "ok"
         self.waiting: list[tuple[int, Request]] = []
+        self.kill: Callable[[], None] = lambda: None
+        """Ends the process that asks, where it is one of its own."""
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._inner, name)
@@ -53,6 +56,17 @@ class Unreliable:
         outcome, self.next = self.next, "ok"
         if outcome == "conflict":
             return self._conflict()
+        if outcome == "killed_before":
+            self.kill()
+            return _unheard(self._inner.trouble("outage"))
+        if outcome == "killed_after":
+            answer = self._inner.respond(request)
+            self.kill()
+            return _unheard(answer)
+        if outcome == "killed_soon":
+            self.waiting.append((to_ms(self._house.now + SOON), request))
+            self.kill()
+            return _unheard(self._inner.trouble("outage"))
         if outcome in ("rate_limited", "outage"):
             return self._inner.trouble(outcome)
         if outcome in ("soon", "late"):
@@ -119,14 +133,10 @@ class Dying:
 class Play:
     """`moves` are methods; `violations()` is what the world's ledger says at any time."""
 
-    def __init__(self, provider: str, memory: str = "kept", seed: int = 1) -> None:
-        faults: list[dict[str, Any]] = [
-            {"kind": "duplicate_charge", "count": 2},
-            {"kind": "authorization_expiring", "count": 2},
-            {"kind": "subscription_past_due", "count": 2},
-            {"kind": "traffic_silence", "at": "2m"},
-        ]
-        self.house = House(scenario(provider, faults, warmup="30m"), seed)
+    def __init__(
+        self, provider: str, memory: str = "kept", seed: int = 1, store: Store | None = None
+    ) -> None:
+        self.house = House(play_scenario(provider), seed, store)
         self.outcomes: list[str] = []
         self.api = Unreliable(self.house.server.api, self.house, memory)
         self.house.server.api = self.api
@@ -169,12 +179,16 @@ class Play:
     # What may happen.
 
     def step(self, seconds: int = 10) -> None:
+        self.arrive(seconds)
+        self._alive(lambda: (self.house.poll(), self.house.tick()))
+
+    def arrive(self, seconds: int) -> None:
+        """Time passes at the provider; what was on its way takes effect."""
         self.house.advance(timedelta(seconds=seconds))
         # What was sent before a stop may arrive after it.
         self.ledger.forbidden = ""
         self.api.deliver(to_ms(self.house.now))
         self._forbid()
-        self._alive(lambda: (self.house.poll(), self.house.tick()))
 
     def crash(self) -> None:
         self.house.start_engine()

@@ -7,7 +7,11 @@ where Braintree refuses keys.
 
 from __future__ import annotations
 
+import random
+import subprocess
+import sys
 import uuid
+from pathlib import Path
 
 import hypothesis.strategies as st
 import pytest
@@ -19,14 +23,18 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
+from money_house import play_scenario
 from money_play import OUTCOMES, WHO, Play
-from proof import tell, tried
+from proof import FULL, tell, tried
 
 from payops.remedies import gates, journal, moving
+from payops.store import Store
 
 PLACES = [("stripe", "kept"), ("stripe", "forgotten"), ("braintree", "kept"), ("braintree", "forgotten"),
           ("braintree", "refused"), ("paypal", "kept"), ("paypal", "forgotten")]  # fmt: skip
 INCIDENTS = st.integers(0, 4)
+CHILD = Path(__file__).parents[1] / "helpers" / "money_child.py"
+START = play_scenario("stripe").start
 ran = {"sequences": 0, "writes": 0}
 
 
@@ -94,7 +102,7 @@ class Money(RuleBasedStateMachine):
 @pytest.mark.proof
 def test_money_never_moves_twice():
     ran.update(sequences=0, writes=0)
-    run_state_machine_as_test(Money, settings=tried(full=2_000, usual=6))
+    run_state_machine_as_test(Money, settings=tried(full=2_000, usual=5))
     tell(
         f"money: {ran['sequences']} random sequences, {ran['writes']} writes reached a provider, no violation"
     )
@@ -191,3 +199,67 @@ def test_a_broken_runner_is_caught_and_the_sound_one_is_not(monkeypatch, provide
     with monkeypatch.context() as patch:
         broken(patch)
         assert lived() != []
+
+
+# Really killed processes.
+
+LIVES = 60 if FULL else 1
+
+
+class Child:
+    """The runner in a process of its own over a store on disk; a new one takes the place of a killed one."""
+
+    def __init__(self, path: Path, provider: str, url: str) -> None:
+        self._command = [sys.executable, str(CHILD), str(path), provider, url]
+        self.killed = 0
+        self._start()
+
+    def _start(self) -> None:
+        self._process = subprocess.Popen(
+            self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1
+        )
+        assert self._said() == "ready"
+
+    def kill(self) -> None:
+        self._process.kill()
+
+    def tell(self, line: str) -> None:
+        self._process.stdin.write(f"{line}\n")
+        if self._said() != "ok":
+            self._process.wait()
+            self.killed += 1
+            self._start()
+
+    def _said(self) -> str:
+        return self._process.stdout.readline().strip()
+
+    def close(self) -> None:
+        self._process.kill()
+        self._process.wait()
+
+
+@pytest.mark.proof
+def test_killed_processes_move_money_once(tmp_path):
+    drawn, killed = random.Random(7), 0
+    for life in range(LIVES):
+        provider, memory = drawn.choice(PLACES)
+        path = tmp_path / f"{life}.db"
+        play = Play(provider, memory, store=Store.open(path, now=START))
+        child = Child(path, provider, play.house.server.url)
+        play.api.kill = child.kill
+        try:
+            for step in range(30):
+                play.api.next = drawn.choice(["killed_before", "killed_after", "killed_soon", "ok", "soon"])
+                play.arrive(10)
+                now = play.house.now.isoformat()
+                child.tell(f"tick {now}")
+                if step % 3 == 0:
+                    for who in WHO:
+                        child.tell(f"approve {now} {drawn.choice(play.incidents)} {who}")
+            assert play.violations() == [], (life, provider, memory)
+        finally:
+            killed += child.killed
+            child.close()
+            play.close()
+    tell(f"money: {killed} processes killed at a write over {LIVES} lives, no violation")
+    assert killed >= LIVES // 4

@@ -203,6 +203,22 @@ def test_same_trouble_within_reopen_within_reopens_and_keeps_attempts(rig):
     assert rig.only().ended_as == "self_healed", "the attempt before the reopening fixed what came before it"
 
 
+def test_reopened_incident_inherits_what_it_used_of_the_five_minutes(rig):
+    rig = rig()
+    rig.missing(0, 9)
+    rig.missing(1, 9)
+    rig.store.incidents.change(
+        rig.only(), rig.at(1), who="payops", entry="", kind="level1", l1_started_at=rig.at(1)
+    )
+    rig.attempt(2)
+    rig.store.incidents.update_attempt("inc-1", 1, rig.at(3), applied_at=rig.at(3))
+    rig.missing(3, 0)
+    rig.missing(5, 0)
+    rig.missing(60, 9)
+    rig.missing(61, 9)
+    assert rig.only().l1_started_at == rig.at(59)
+
+
 def test_same_trouble_after_reopen_within_is_a_new_incident(rig):
     rig = rig()
     rig.missing(0, 9)
