@@ -82,6 +82,15 @@ CASES = (
     ),
     Case("card_testing", "card-testing", ("stripe", "braintree"), ends="level: 3"),
     Case("gateway_rejections", "gateway-rejections", ("stripe", "braintree"), also=("success-rate-drop",)),
+    Case(
+        "traffic_silence",
+        "traffic-silence",
+        until="25m",
+        within="15m",
+        ends="state: resolved, ended_as: self_healed",
+    ),
+    Case("card_testing", "card-testing", ("stripe", "braintree"), ends="level: 3"),
+    Case("gateway_rejections", "gateway-rejections", ("stripe", "braintree"), also=("success-rate-drop",)),
 )
 
 OBJECTS = (
