@@ -89,6 +89,14 @@ REMEDY_ACTIONS: dict[str, RemedyAction] = {
             "mode",
         ),
         RemedyAction(
+            "webhooks.explain_forwarding",
+            "read",
+            "say what the application behind a relay answers, what waits for it, and whether it is there",
+            "",
+            PROVIDERS,
+            "forwarding",
+        ),
+        RemedyAction(
             "payments.diagnose",
             "read",
             "slice the failures by code, brand and country and say whose fault they look like",

@@ -389,6 +389,13 @@ class World:
             self.store.inbox.receive([Delivery(self.account, event, now, "{}", event_id, "verified")])
 
 
+_APPLICATION: dict[str, dict[str, str]] = {
+    "relay": {"forward_to": "https://application.example/hook"},
+    "import": {"source": "inbox.jsonl", "url": "https://shop.example/hook"},
+}
+"""Where the application behind an endpoint is, by the topology a test's labels name."""
+
+
 def _settings(rule: Rule, test: RuleTest, endpoint: str, url: str, fallbacks: int) -> Settings:
     """One account as the labels name it, armed, with an idempotent endpoint and two operators of every role."""
     labels = test.labels
@@ -414,6 +421,7 @@ def _settings(rule: Rule, test: RuleTest, endpoint: str, url: str, fallbacks: in
                         "url": url,
                         "topology": labels.get("topology", "observer"),
                         "idempotent": True,
+                        **_APPLICATION.get(labels.get("topology", "observer"), {}),
                     }
                 ],
             }

@@ -6,6 +6,7 @@ from .billing import AttachPaymentMethod, FinalizeInvoice
 from .confirm_quarantine import ConfirmQuarantine
 from .diagnose import Diagnose
 from .enable_endpoint import EnableEndpoint
+from .explain_forwarding import ExplainForwarding
 from .giving_back import RefundDuplicate, ReissueRefund
 from .list_objects import ListObjects
 from .moving import Moves
@@ -37,5 +38,6 @@ _ALL: tuple[Remedy, ...] = (
     Moves(AttachPaymentMethod()),
     Moves(FinalizeInvoice()),
     ListObjects(),
+    ExplainForwarding(),
 )
 REMEDIES: dict[str, Remedy] = {remedy.action: remedy for remedy in _ALL}

@@ -17,6 +17,7 @@ from payops.domain.plans import plan_of
 from payops.domain.policy import parse_policy
 from payops.store import Store
 
+from . import forwarding
 from .credentials import application_sentence
 from .drop import FAMILIES, drop
 from .drop_words import few
@@ -54,6 +55,8 @@ def impact(store: Store, incident: Incident, now: datetime) -> Impact:
         return _unseen(store, incident, why)
     if source == "card_data":
         return _exposed(store, incident)
+    if source == forwarding.SOURCE:
+        return _untaken(store, incident)
     if source in FAMILIES:
         return _failures(store, incident, end, FAMILIES[source])
     if incident.challenge == "webhook_miss":
@@ -197,6 +200,19 @@ def _gap(store: Store, incident: Incident, end: datetime) -> Impact:
         money=worth(left),
         method=f"{plural(len(left), 'event')} the provider lists {be(len(left))} not in {words}; each paid "
         "purchase among them is counted once",
+    )
+
+
+def _untaken(store: Store, incident: Incident) -> Impact:
+    """Paid purchases whose events the application behind a relay has not taken."""
+    events = store.forwards.untaken(incident.account, incident.labels["endpoint"])
+    return Impact(
+        since=events[0].created_at if events else incident.opened_at,
+        payments=len(paid(events)),
+        customers=None,
+        money=worth(events),
+        method=f"{plural(len(events), 'event')} {be(len(events))} received here and not taken by the application; each "
+        "paid purchase among them is counted once",
     )
 
 

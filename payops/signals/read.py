@@ -18,6 +18,7 @@ from . import (
     declines,
     disputes,
     duplicates,
+    forwarding,
     mode,
     payouts,
     platform,
@@ -60,6 +61,7 @@ _OF_ENDPOINTS: dict[str, Callable[[Store, AccountSettings, EndpointSettings, dat
     "endpoints": webhooks.endpoint_row,
     "webhooks": webhooks.webhook_row,
     "webhook_signatures": signatures.row,
+    "forwarding": forwarding.row,
 }
 
 

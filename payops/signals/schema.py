@@ -198,6 +198,22 @@ _WEBHOOKS = (
         _RECEIVER,
     ),
     Source(
+        "forwarding",
+        "What an application behind a relay has not taken yet; unknown of an endpoint that is not relayed.",
+        _ENDPOINT,
+        _OF_ENDPOINT,
+        {
+            "waiting": Field("int", "events owed to it"),
+            "failing": Field("int", "of these, tried already: refused, or not answered"),
+            "failing_s": Field("int", "since when the longest of those is owed, seconds; 0 without one"),
+            "dead": Field("int", "dead letters: given up after every try"),
+            "taken_s": Field("int", "how long ago it last took one, seconds"),
+            "answers": Field("string", "what it said to what it has not taken, most first; empty without"),
+        },
+        _LIMIT_S,
+        _RECEIVER,
+    ),
+    Source(
         "webhook_signatures",
         "Deliveries to payops's own receiver that did not prove their origin; unknown for any other endpoint.",
         _ENDPOINT,

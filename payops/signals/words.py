@@ -93,6 +93,21 @@ def _webhooks(values: Values) -> Told:
     }
 
 
+def _forwarding(values: Values) -> Told:
+    told = []
+    failing, since, dead, answers = (values.get(name) for name in ("failing", "failing_s", "dead", "answers"))
+    if isinstance(failing, int) and failing:
+        said = f" ({safe_line(answers)})" if answers else ""
+        age = f", the longest for {minutes(since)}" if isinstance(since, int) else ""
+        told.append(f"{plural(failing, 'event')} {be(failing)} forwarded in vain{said}{age}")
+    if isinstance(dead, int) and dead:
+        told.append(f"{plural(dead, 'event')} {be(dead)} given up as dead letters")
+    taken = values.get("taken_s")
+    if isinstance(taken, int):
+        told.append(f"the application last took one {minutes(taken)} ago")
+    return told, {"failing", "failing_s", "dead", "answers", "taken_s"}
+
+
 def _draining(values: Values) -> list[str]:
     growth, drain = values.get("growth_per_min"), values.get("drain_s")
     if isinstance(growth, float) and growth > 0:
@@ -276,6 +291,7 @@ _SPEAKERS: dict[str, Callable[[Values], Told]] = {
     "rejections": _rejections,
     "webhooks": _webhooks,
     "endpoints": _endpoints,
+    "forwarding": _forwarding,
     "webhook_signatures": _signatures,
     "credentials": _credentials,
     "permissions": _permissions,

@@ -205,8 +205,9 @@ class _Handler(BaseHTTPRequestHandler):
         if self.command != "GET" or not server.world.edge_open(server.provider, path):
             self._send_bytes(503, b"no healthy upstream\n", {"Content-Type": "text/plain"})
             return
-        if server.world.plays(server.provider, path):
-            self._send_bytes(200, b"ok\n", {"Content-Type": "text/plain"})
+        played = server.world.plays(server.provider, path)
+        if played is not None:
+            self._send_bytes(played, b"application\n", {"Content-Type": "text/plain"})
             return
         try:
             target = f"{server.public_base}/{quote(path)}" + (f"?{query}" if query else "")

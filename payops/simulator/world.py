@@ -13,6 +13,7 @@ from payops.domain.payments import PROVIDERS, Provider
 
 from .account import APPS, Account, public_url
 from .agenda import Agenda
+from .applications import Application
 from .deliveries import Send
 from .kinds import kind
 from .objects import Endpoint
@@ -154,10 +155,14 @@ class World:
         with self.lock:
             return not any(account.faults.closed(each) for account, each in self._behind(provider, path))
 
-    def plays(self, provider: Provider, path: str) -> bool:
-        """Whether `path` under the provider's public base is an application's: the simulator answers for it."""
+    def plays(self, provider: Provider, path: str) -> int | None:
+        """What an application at `path` under the provider's public base answers to who looks; None: there is none."""
         with self.lock:
-            return any(not endpoint.own for _, endpoint in self._behind(provider, path))
+            relayed = self._relayed(provider, path)
+            if relayed is not None:
+                application = relayed[1]
+                return application.options.status if application.down(self.now_ms) else 200
+            return 200 if any(not endpoint.own for _, endpoint in self._behind(provider, path)) else None
 
     def offer(
         self, provider: Provider, path: str, body: bytes, headers: Mapping[str, str]
@@ -167,15 +172,7 @@ class World:
         An application behind a relay verifies what it is sent, and refuses with 400 what it cannot.
         """
         with self.lock:
-            found = next(
-                (
-                    (account, account.applications[endpoint.name])
-                    for account in self.of(provider)
-                    for endpoint in account.options.endpoints
-                    if endpoint.topology == "relay" and path.strip("/") == f"{APPS}{endpoint.name}"
-                ),
-                None,
-            )
+            found = self._relayed(provider, path)
             if found is None:
                 return None
             account, application = found
@@ -193,6 +190,18 @@ class World:
             }
             application.take(event_id, self.input(self.now_ms, record))
             return 200, application.options.latency_ms
+
+    def _relayed(self, provider: Provider, path: str) -> tuple[Account, Application] | None:
+        """The application behind a relay that is served at a path."""
+        return next(
+            (
+                (account, account.applications[endpoint.name])
+                for account in self.of(provider)
+                for endpoint in account.options.endpoints
+                if endpoint.topology == "relay" and path.strip("/") == f"{APPS}{endpoint.name}"
+            ),
+            None,
+        )
 
     def applications_at(self, provider: Provider, base: str) -> None:
         """Publish the applications at another address than payops's receiver, as where nothing routes names."""

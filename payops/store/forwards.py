@@ -10,12 +10,12 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from payops.clock import from_epoch, to_epoch
-from payops.domain.events import Owed
+from payops.domain.events import Owed, WebhookEvent
 from payops.domain.forwarding import HOLD, Content, Forwarding, ForwardState, next_due
 
 from .events import TypeCount
 from .redaction import redact_text
-from .rows import at
+from .rows import EVENT_COLUMNS, at, event_from
 
 if TYPE_CHECKING:
     from .store import Store
@@ -40,6 +40,8 @@ class ForwardCounts:
     dead: int
     oldest_waiting_at: datetime | None
     """When the longest waiting one became owed."""
+    oldest_failing_at: datetime | None
+    """The same of those that were tried already."""
     last_delivered_at: datetime | None
 
 
@@ -193,7 +195,8 @@ class Forwards:
                 "SELECT COALESCE(SUM(state = 'waiting'), 0) AS waiting,"
                 " COALESCE(SUM(state = 'waiting' AND tries > 0), 0) AS failing,"
                 " COALESCE(SUM(state = 'dead'), 0) AS dead,"
-                " MIN(CASE WHEN state = 'waiting' THEN owed_at END) AS oldest"
+                " MIN(CASE WHEN state = 'waiting' THEN owed_at END) AS oldest,"
+                " MIN(CASE WHEN state = 'waiting' AND tries > 0 THEN owed_at END) AS failing_since"
                 " FROM forwards INDEXED BY forwards_open"
                 " WHERE account = ? AND endpoint = ? AND state <> 'delivered'",
                 (account, endpoint),
@@ -204,7 +207,38 @@ class Forwards:
                 (account, endpoint),
             ).fetchone()
         taken_at = None if last is None else at(last["at"])
-        return ForwardCounts(row["waiting"], row["failing"], row["dead"], at(row["oldest"]), taken_at)
+        return ForwardCounts(
+            row["waiting"],
+            row["failing"],
+            row["dead"],
+            at(row["oldest"]),
+            at(row["failing_since"]),
+            taken_at,
+        )
+
+    def answers(self, account: str, endpoint: str) -> list[tuple[int | None, int]]:
+        """(last status, how many) of what was tried and not taken, most first; None = no answer."""
+        with self._store.read() as db:
+            rows = db.execute(
+                "SELECT last_status, COUNT(*) AS n FROM forwards INDEXED BY forwards_open"
+                " WHERE account = ? AND endpoint = ? AND state <> 'delivered' AND tries > 0"
+                " GROUP BY last_status ORDER BY n DESC, last_status",
+                (account, endpoint),
+            ).fetchall()
+        return [(row["last_status"], row["n"]) for row in rows]
+
+    def untaken(self, account: str, endpoint: str, limit: int = 10_000) -> list[WebhookEvent]:
+        """The events that were tried and not taken, dead letters among them, oldest first."""
+        columns = ", ".join(f"inbox.{name.strip()}" for name in EVENT_COLUMNS.split(","))
+        with self._store.read() as db:
+            rows = db.execute(
+                f"SELECT {columns} FROM forwards INDEXED BY forwards_open"  # noqa: S608
+                " CROSS JOIN inbox USING (account, event_id) WHERE forwards.account = ? AND endpoint = ?"
+                " AND forwards.state <> 'delivered' AND forwards.tries > 0"
+                " ORDER BY inbox.created_at, inbox.id LIMIT ?",
+                (account, endpoint, limit),
+            ).fetchall()
+        return [event_from(row) for row in rows]
 
     def by_type(self, account: str, endpoint: str, state: ForwardState) -> list[TypeCount]:
         """Those in an open state by the event's type; `oldest_at` is when the longest became owed."""

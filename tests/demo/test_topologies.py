@@ -107,8 +107,17 @@ def test_what_an_application_leaves_lying_in_its_inbox_is_unprocessed(tmp_path: 
         assert row.values["missing"] == 0
 
 
-def test_what_an_application_does_not_take_is_received_and_not_processed(tmp_path: Path) -> None:
-    with lived("stripe", "relay", tmp_path, ", application: {down_at: 0s, status: 500}") as house:
+def test_what_an_application_does_not_take_is_received_not_processed_and_told_to_a_person(
+    tmp_path: Path,
+) -> None:
+    down = ", application: {down_at: 0s, status: 500}"
+    with lived("stripe", "relay", tmp_path, down, "14m") as house:
+        (incident,) = house.incidents()
+        assert (incident.rule, incident.level, incident.state) == ("webhook-forwarding-failing", 2, "open")
+        (attempt,) = house.store.incidents.attempts(incident.id)
+        assert "tried in vain (500 × " in attempt.detail and "looked at now: HTTP 500" in attempt.detail
+        impact = impact_of(house.store, incident, house.clock.now)
+        assert impact.payments and impact.money and "not taken by the application" in impact.method
         webhooks = house.webhooks()
         assert webhooks["received"] == webhooks["generated"] > 10
         assert webhooks["processed"] == 0

@@ -178,3 +178,17 @@ def test_silence_of_an_inbox_that_is_known_is_judged(
         store.applications.apply(ACCOUNT, "shop", "inbox.jsonl", page, now)
     listed(store, made, now, "x", "y", "z")
     assert row(store, of, now)["silent"] is True
+
+
+def test_forwarding_is_a_signal_of_a_relay_alone(store: Store, made: Made, now: datetime) -> None:
+    received(store, made, now, "a", "b")
+    (first, _) = store.forwards.due(now, "p", others=True, limit=9)
+    claimed = store.forwards.claim(first, now, "p")
+    assert claimed is not None
+    store.forwards.failed(claimed, None, "connection refused", "received", final=False)
+    values = row(store, settings("relay"), now, "forwarding")
+    assert values == {
+        "waiting": 2, "failing": 1, "failing_s": 1799, "dead": 0, "taken_s": None, "answers": "no answer × 1",
+    }  # fmt: skip
+    for topology in ("observer", "import"):
+        assert set(row(store, settings(topology), now, "forwarding").values()) == {None}

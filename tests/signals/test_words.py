@@ -74,3 +74,13 @@ def test_every_signal_says_what_is_out_of_the_ordinary_and_is_silent_when_nothin
         ("mode", {"evidence": "", "unconfirmed_1h": 0, "ours_verified_15m": 9}, ""),
     ):  # fmt: skip
         assert "; ".join(spoken(source, values, whole=False)) == said
+
+
+def test_an_application_that_does_not_take_its_events_is_said_with_its_answers() -> None:
+    values = {"waiting": 12, "failing": 9, "failing_s": 840, "dead": 2, "taken_s": 900, "answers": "503 × 9"}
+    assert spoken("forwarding", values, whole=False) == [
+        "9 events are forwarded in vain (503 × 9), the longest for 14 min",
+        "2 events are given up as dead letters",
+        "the application last took one 15 min ago",
+    ]
+    assert spoken("forwarding", dict.fromkeys(values)) == []
