@@ -8,7 +8,8 @@ import stat
 import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
 from functools import cached_property
 from ipaddress import ip_address
 from pathlib import Path
@@ -262,6 +263,15 @@ class StatusPageSettings(_Model):
         return self
 
 
+class RateSettings(_Model):
+    """What one unit of a currency was worth in another on a day: only with it are amounts ever summed."""
+
+    currency: str = Field(pattern=r"^[A-Z]{3}$")
+    worth: Decimal = Field(gt=0)
+    in_: str = Field(alias="in", pattern=r"^[A-Z]{3}$")
+    date: date
+
+
 class ArmEntry(_Model):
     account: str
     remedies: tuple[str, ...]
@@ -380,6 +390,7 @@ class Settings(_Model):
     accounts: tuple[AccountSettings, ...] = ()
     arm: tuple[ArmEntry, ...] = ()
     status_pages: tuple[StatusPageSettings, ...] = ()
+    rates: tuple[RateSettings, ...] = ()
     maintenance: tuple[MaintenanceSettings, ...] = ()
     contacts: tuple[ContactSettings, ...] = ()
     heartbeat: HeartbeatSettings | None = None
@@ -391,6 +402,9 @@ class Settings(_Model):
         doubles = sorted({name for name in names if names.count(name) > 1})
         if doubles:
             raise ValueError(f"two accounts are named {doubles[0]!r}: names must differ")
+        wanted = sorted({rate.in_ for rate in self.rates})
+        if len(wanted) > 1:
+            raise ValueError(f"[[rates]] must all be in one currency, got {', '.join(wanted)}")
         for entry in self.arm:
             if entry.account not in names:
                 raise ValueError(
@@ -585,6 +599,7 @@ def _model_at(location: list[Any]) -> list[str]:
         "fallback_credentials": Credential,
         "arm": ArmEntry,
         "status_pages": StatusPageSettings,
+        "rates": RateSettings,
         "maintenance": MaintenanceSettings,
         "contacts": ContactSettings,
         "quiet": QuietSettings,

@@ -155,6 +155,9 @@ def _print(board: Board) -> None:
         ],
     )
     for card in board.accounts:
+        if card.noticed:
+            out.line(f"{card.account}: {card.noticed}")
+    for card in board.accounts:
         _print_reading(card)
     if board.incidents:
         out.table(

@@ -37,6 +37,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "status": ("payops.cli.look", "The board as text or JSON."),
     "incidents": ("payops.cli.incidents", "List, show, fix, hand over and close incidents."),
     "webhooks": ("payops.cli.webhooks", "List, show and replay received events; gaps and endpoints."),
+    "note": ("payops.cli.note", "Tell payops of a deploy or another change of yours."),
     "rules": ("payops.cli.rules", "Check, test, reload, explain and replay rules."),
     "notify": ("payops.cli.notify", "Whom payops tells: try it, see it, confirm it."),
     "backtest": ("payops.cli.backtest", "What payops would have told about an export of payments."),

@@ -83,6 +83,13 @@ idempotent = false            # true: events may be re-sent to it without asking
 # provider = "stripe"
 # url = "https://status.stripe.com/current"
 
+# What a unit of a currency is worth, and since when: without it amounts of different currencies are never summed.
+# [[rates]]
+# currency = "USD"
+# worth = 0.92
+# in = "EUR"
+# date = 2026-01-10
+
 # [[arm]]
 # account = "stripe-live"
 # remedies = ["confirm-quarantine", "enable-endpoint", "resend-missing", "switch-credential", "switch-webhook-secret"]

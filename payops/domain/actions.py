@@ -192,7 +192,21 @@ NOTIFY_ACTIONS: tuple[Action, ...] = (
     ),
 )
 """Asked for by `payops notify` alone."""
-BY_NAME: dict[str, Action] = {action.name: action for action in (*ACTIONS, *WEBHOOK_ACTIONS, *NOTIFY_ACTIONS)}
+TOLD_ACTIONS: tuple[Action, ...] = (
+    Action(
+        "change",
+        "Tell a change",
+        "",
+        "engine",
+        _ACT,
+        "Say that something of ours was changed; it is set beside the onset of what breaks.",
+        ("text", "kind", "account", "at"),
+    ),
+)
+"""Asked for by `payops note` alone."""
+BY_NAME: dict[str, Action] = {
+    action.name: action for action in (*ACTIONS, *WEBHOOK_ACTIONS, *NOTIFY_ACTIONS, *TOLD_ACTIONS)
+}
 
 CAUSES: tuple[str, ...] = (
     "provider outage",

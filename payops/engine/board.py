@@ -97,6 +97,8 @@ class AccountCard:
     """The payments feed first, then by name."""
     cannot: tuple[tuple[str, str], ...] = ()
     """What the provider's API cannot do for payops, and why."""
+    noticed: str = ""
+    """What the detectors noticed, as a sentence that begins with `alarm` or `watch`; empty when nothing."""
     declines_visible: bool = True
     """False: some failures leave no trace, so `success` counts completions and has no rate."""
 

@@ -11,6 +11,7 @@ from payops.domain.abilities import CANNOT
 from payops.domain.feeds import SIGHT, Sight
 from payops.domain.incidents import Value
 from payops.signals.arming import armed_remedies
+from payops.signals.drop_words import few
 from payops.signals.interval import wilson
 from payops.signals.schema import SignalRow, SignalSet
 from payops.store import Breaker, FeedState, Store
@@ -94,8 +95,25 @@ def card(
         next_feed=upcoming[1],
         feeds=rows,
         cannot=tuple(sorted(CANNOT[account.provider].items())),
+        noticed=noticed(_row(signals, "success", name), now),
         declines_visible=sight.all_declines,
     )
+
+
+def noticed(success: Mapping[str, Value | None], now: datetime) -> str:
+    """`alarm since 14:02 UTC: 61 of 240 failed, 12 expected, card brand visa`, or what is on watch below that."""
+    where = f", {success['slice']}" if success.get("slice") else ""
+    if success.get("alarm") is True:
+        n, failed, expected, since = (
+            success.get(name) for name in ("n_since", "failed_since", "expected_since", "since_s")
+        )
+        if not (isinstance(n, int) and isinstance(expected, float) and isinstance(since, int)):
+            return f"alarm: acceptance fell{where}"
+        began = now - timedelta(seconds=since)
+        return f"alarm since {began:%H:%M} UTC: {failed} of {n} failed, {few(expected)} expected{where}"
+    if success.get("watch") is True:
+        return f"watch: more failures than usual{where}; not enough for an alarm"
+    return ""
 
 
 def feed_rows(

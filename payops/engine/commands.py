@@ -18,6 +18,7 @@ from payops.text import did_you_mean, safe_line
 
 from .board import CommandResult
 from .outside import Outside
+from .told import change_of, tell
 
 log = logging.getLogger(__name__)
 
@@ -45,6 +46,8 @@ class Hands:
     """How what a command opens itself reaches the world; None = as real life does."""
 
 
+_ANY_TIME = datetime(9999, 1, 1, tzinfo=UTC)
+"""Whether a time lies ahead is for whoever carries it out to say."""
 Handler = Callable[[Hands, Request], str]
 
 
@@ -71,6 +74,8 @@ def check(settings: Settings, action: str, operator: str | None, fields: Mapping
     authorize(settings, action, operator)
     for name in REQUIRED.get(action, ()):
         _word(action, fields, name)
+    if action == "change":
+        change_of(settings, fields, operator or "", _ANY_TIME)
     if action in ("arm", "disarm"):
         _switched(settings, action, fields)
 
@@ -350,6 +355,11 @@ def _replay(hands: Hands, request: Request) -> str:
     return replay(hands, request)
 
 
+def _change(hands: Hands, request: Request) -> str:
+    change = change_of(hands.settings, request.fields, request.operator, request.now)
+    return tell(hands.store, change, request.now)
+
+
 def _disarm(hands: Hands, request: Request) -> str:
     account, remedies = _switched(hands.settings, request.action, request.fields)
     hands.store.switches.disarm(account, remedies, request.operator, _field(request, "reason"), request.now)
@@ -370,6 +380,7 @@ REQUIRED: dict[str, tuple[str, ...]] = {
     "confirm": ("message",),
     "arm": ("account", "remedies", "reason"),
     "disarm": ("account", "remedies", "reason"),
+    "change": ("text",),
 }
 """The words without which an action means nothing."""
 
@@ -398,5 +409,6 @@ HANDLERS: dict[str, Handler] = {
     "resume": _resume,
     "arm": _arm,
     "disarm": _disarm,
+    "change": _change,
     "replay": _replay,
 }

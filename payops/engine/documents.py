@@ -9,6 +9,7 @@ from payops.reports import incident_json
 from payops.store import Store
 
 from .board import AccountCard, Board, FeedRow
+from .stages import detection, stages
 
 
 def status_document(store: Store, board: Board) -> dict[str, Any]:
@@ -21,13 +22,13 @@ def status_document(store: Store, board: Board) -> dict[str, Any]:
             "stopped": board.engine.stopped is not None,
             "armed": board.engine.armed,
         },
-        "accounts": [_account(card) for card in board.accounts],
+        "accounts": [_account(store, card, board) for card in board.accounts],
         "incidents": [incident_json(store, row.id) for row in board.incidents],
         "next": [{"at": iso(item.at), "what": item.what} for item in board.next],
     }
 
 
-def _account(card: AccountCard) -> dict[str, Any]:
+def _account(store: Store, card: AccountCard, board: Board) -> dict[str, Any]:
     return {
         "account": card.account,
         "provider": card.provider,
@@ -42,6 +43,9 @@ def _account(card: AccountCard) -> dict[str, Any]:
             }
             for name, rate in card.success.items()
         },
+        "expected": card.expected,
+        "detection": detection(store, card),
+        "stages_24h": stages(store, card, board.at),
         "backlog": {
             "undelivered": card.backlog.undelivered,
             "unprocessed": card.backlog.unprocessed,

@@ -27,6 +27,7 @@ from payops.store import Store
 
 from .board import PROVED_FOR, Board, CommandResult, HandoffDraft, IncidentDetail, PlanView, ReloadView
 from .boards import row
+from .drops import drop_evidence
 from .pins import prove
 
 WAIT_S = 30.0
@@ -143,6 +144,7 @@ def detail(store: Store, incident_id: str, now: datetime) -> IncidentDetail:
     policy = json.loads(incident.policy)
     impact = impact_of(store, incident, now)
     evidence = [(f"{key}", value) for key, value in incident.labels.items()]
+    evidence += drop_evidence(store, incident, now)
     if impact.payments is not None:
         evidence.append(("payments hurt", f"{impact.payments:,}"))
     if impact.money:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from payops.config import AccountSettings, Settings
+from payops.config import AccountSettings, RateSettings, Settings
 from payops.domain.gaps import amounts
 from payops.domain.handoffs import Draft
 from payops.domain.incidents import HOUSE, FixAttempt, Handoff, Incident, Value
@@ -15,7 +15,11 @@ from payops.domain.policy import DEFAULT_ACK, Policy, Step, parse_policy, route
 from payops.domain.roles import LEVEL_NAMES
 from payops.signals import SignalSet
 from payops.signals.credentials import application_sentence
+from payops.signals.drop import FAMILIES, drop
+from payops.signals.drop_words import sentence
+from payops.signals.exchange import together
 from payops.signals.impact import impact
+from payops.signals.verdict import verdict
 from payops.signals.words import plural, spoken
 from payops.store import Store
 from payops.store.migrations import CURRENT
@@ -66,17 +70,26 @@ def for_step(store: Store, settings: Settings, incident: Incident, step: Step, n
     return Draft(
         level=step.level,
         to=step.role,
-        problem=problem(incident, now),
+        problem=problem(store, incident, now),
         attempted=attempted(incident, attempts),
-        impact=impact_sentence(store, incident, now),
+        impact=impact_sentence(store, incident, now, settings.rates),
         gateway=gateway(store, incident, account, attempts),
         request=request(step, incident),
         ack_within=step.ack_within,
     )
 
 
-def problem(incident: Incident, now: datetime) -> str:
-    """What is wrong, by which values, since when."""
+def problem(store: Store, incident: Incident, now: datetime) -> str:
+    """What is wrong, by which values, since when; of a drop the one sentence that says it all."""
+    source = parse_policy(incident.policy).source
+    if source in FAMILIES:
+        found = drop(store, incident.account, incident.provider, incident.opened_at, now, FAMILIES[source])
+        if found is not None:
+            return (
+                f"{incident.title}. Opened at {_at(incident.opened_at)}, {incident.severity}, "
+                f"{_age(now - incident.opened_at)}. {sentence(found)} "
+                f"{verdict(store, incident.account, incident.provider, found, now).sentence}"
+            )
     # The values behind the rule's terms say more than that the terms are true.
     values = {why.term: why.value for why in incident.why if why.term.isidentifier()}
     told = spoken(parse_policy(incident.policy).source, values)
@@ -101,8 +114,13 @@ def attempted(incident: Incident, attempts: Sequence[FixAttempt]) -> str:
     return " ".join(told)
 
 
-def impact_sentence(store: Store, incident: Incident, now: datetime) -> str:
-    """Payments, customers, money per currency, since when; or what was tried to learn it."""
+def impact_sentence(
+    store: Store, incident: Incident, now: datetime, rates: Sequence[RateSettings] = ()
+) -> str:
+    """Payments, customers, money per currency, since when; or what was tried to learn it.
+
+    Currencies are summed only where there are dated rates (the configuration's) for all of them.
+    """
     hurt = impact(store, incident, now)
     since = f" since {_at(hurt.since)}" if hurt.since else ""
     if hurt.payments is None and not hurt.money:
@@ -112,7 +130,8 @@ def impact_sentence(store: Store, incident: Incident, now: datetime) -> str:
     who = plural(hurt.payments, "payment") if hurt.payments is not None else "Payments"
     customers = f" of {plural(hurt.customers, 'customer')}" if hurt.customers else ""
     worth = f" worth {amounts(hurt.money)}" if hurt.money else ", amount not known,"
-    return f"{who}{customers}{worth}{since}; counted so: {hurt.method}."
+    whole = together(hurt.money, rates)
+    return f"{who}{customers}{worth}{f' ({whole})' if whole else ''}{since}; counted so: {hurt.method}."
 
 
 def gateway(

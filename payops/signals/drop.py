@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from payops.clock import from_epoch
-from payops.detection import AtRisk, CodeExcess, Located, Seen, ranked_codes, scan, slices_of
+from payops.detection import AtRisk, CodeExcess, Located, Seen, onset, ranked_codes, scan, slices_of
 from payops.domain.counting import Ended, Family, entries
 from payops.domain.money import Money
 from payops.domain.payments import Provider
@@ -22,6 +22,7 @@ FAMILIES: dict[str, Family] = {"success": "acceptance", "declines": "codes", "te
 """The signals that speak of failures, and whose alarm is behind each."""
 MOST_READ = 2_000
 DAYS = 30.0
+NEAR = timedelta(minutes=15)
 A_TICK = timedelta(minutes=1)
 """An incident is opened by the tick that counted the payment; its alarm lies a little before it, or after."""
 PER_HOUR = DAYS * 24
@@ -91,12 +92,12 @@ def drop(
         return None
     last = next((each for each in reversed(alarms) if each.part_of is None), alarms[-1])
     parts = [each for each in alarms if last.id in (each.id, each.part_of)]
-    since = min(each.onset_at for each in parts)
     ended = store.streams.recent(account, until, MOST_READ)
-    seen = [each for each in ended if from_epoch(each.ended_at) >= since]
     now = standing(store, account, "acceptance")
-    counted = [(each, failed) for each in seen if (failed := _failed(provider, each)) is not None]
     usual = now.whole.expected if now.whole and now.whole.expected is not None else 0.0
+    known = [(each, failed) for each in ended if (failed := _failed(provider, each)) is not None]
+    since = _since(last, known, usual)
+    counted = [(each, failed) for each, failed in known if from_epoch(each.ended_at) >= since]
     located = scan(_seen(counted, now, usual))
     return Drop(
         since=since,
@@ -109,8 +110,25 @@ def drop(
         located=located,
         codes=_codes(store, account, counted, usual * len(counted)),
         lost=_lost(store, account, counted, now, located.best.slice if located else (), usual, since, until),
-        whole=len(ended) < MOST_READ or len(seen) < len(ended),
+        whole=len(ended) < MOST_READ or len(counted) < len(known),
     )
+
+
+def _since(alarm: Notice, known: Sequence[tuple[Ended, bool]], usual: float) -> datetime:
+    """The most likely onset by all that was seen since: the alarm itself knew only a few payments."""
+    near = [
+        (each.ended_at, failed)
+        for each, failed in known
+        if from_epoch(each.ended_at) >= alarm.onset_at - NEAR and _inside(alarm.slice, each)
+    ]
+    if alarm.family != "acceptance" or not usual or not near:
+        return alarm.onset_at
+    index = onset([failed for _, failed in near], [usual] * len(near))
+    return alarm.onset_at if index is None else from_epoch(near[index][0])
+
+
+def _inside(slice_: Slice, attempt: Ended) -> bool:
+    return set(slice_) <= set(_values(attempt).items())
 
 
 def _failed(provider: Provider, attempt: Ended) -> bool | None:
@@ -169,7 +187,7 @@ def _lost(
     sums: dict[str, AtRisk] = {}
     counts: Counter[str] = Counter()
     failures: Counter[str] = Counter()
-    inside = [(each, failed) for each, failed in counted if set(slice_) <= set(_values(each).items())]
+    inside = [(each, failed) for each, failed in counted if _inside(slice_, each)]
     for attempt, failed in inside:
         if attempt.amount_minor is None or not attempt.currency:
             continue

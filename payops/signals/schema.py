@@ -46,7 +46,9 @@ _PAYMENTS = (
             ),
             "alarm": Field("bool", "a drop runs: it was noticed and is not over"),
             "watch": Field("bool", "evidence has reached a twentieth of an alarm's"),
-            "slice": Field("string", "the widest slice that runs an alarm; empty when it is all of them"),
+            "slice": Field(
+                "string", "the widest slice that runs an alarm, else the one on watch; empty when it is all"
+            ),
             "n_since": Field("int", "first attempts in it since the onset; unknown while no alarm runs"),
             "failed_since": Field("int", "of these, failed"),
             "expected_since": Field("double", "of these, how many would have failed normally"),

@@ -43,6 +43,8 @@ def _compared(known: Standing, windows: dict[str, Window], now: datetime) -> dic
     for name, window in windows.items():
         values[f"n_{name}"] = window.n
         values[f"rate_{name}"] = window.succeeded / window.n if window.n else None
+    if known.watch and known.strongest is not None:
+        values["slice"] = said(known.strongest.slice)
     whole = known.whole
     values["n_baseline"] = whole.n if whole else 0
     values["evidence"], values["watch"] = known.evidence, known.watch

@@ -70,11 +70,12 @@ def verdict(store: Store, account: str, provider: Provider, drop: Drop, now: dat
     side, told = _declines(provider, drop)
     where = said(drop.slice)
     placed = f"{where} stands out" if where else "no slice stands out"
-    if near is not None and near.weight >= NEAR and KINDS[near.change.kind].ours and side != "issuer":
+    some_issuers = side == "issuer" and _of_issuers(drop)
+    if near is not None and near.weight >= NEAR and KINDS[near.change.kind].ours and not some_issuers:
         return Verdict("us", (_changed(near, drop), *told, placed), near)
     if elsewhere:
         return Verdict("us", (f"acceptance fell at {elsewhere} as well", *told), near)
-    if side == "issuer" and not _of_issuers(drop):
+    if side == "issuer" and not some_issuers:
         # Issuers of every brand and country at once: more likely what all of them were sent.
         return Verdict("unknown", (*told, f"but {placed}: issuers rarely refuse all at once"), near)
     if side != "unknown":

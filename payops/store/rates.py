@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Literal
 
 from payops.clock import from_epoch, to_epoch
+from payops.domain.blocks import BLOCKS
+from payops.domain.counting import AUTHENTICATION, is_delayed
 from payops.domain.money import Money, totals
+from payops.domain.payments import Provider
 
 from .counted import COUNTED, STOPPED
 from .rows import at
@@ -51,6 +55,25 @@ class Slice:
     value: str | None
     n: int
     failed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Stages:
+    """Attempts of a stretch of time by the stage that ended them, each as (n, succeeded).
+
+    `attempts`: every try of a customer that no rule of the merchant's stopped. `payments`: the purchases behind them,
+    paid by whichever try. `authorizations`: tries of anybody that reached an issuer. `renewals` and `dunning` are the
+    provider's own tries, `delayed` those by methods that take days. `abandoned` counts what was begun and left.
+    """
+
+    attempts: Window
+    payments: Window
+    authorizations: Window
+    renewals: Window
+    dunning: Window
+    delayed: Window
+    abandoned: int
+    authentication_failed: int
 
 
 class RateFacts:
@@ -168,6 +191,34 @@ class RateFacts:
             ).fetchall()
         return [(row["code"], row["n"]) for row in rows]
 
+    def stages(self, account: str, provider: Provider, start: datetime, end: datetime) -> Stages:
+        """What ended at each stage in [start, end). It reads every attempt of that time: for a look, not for a tick."""
+        stopped = tuple(sorted(BLOCKS[provider]))
+        shy = tuple(sorted(AUTHENTICATION[provider]))
+        with self._store.read() as db:
+            rows = db.execute(
+                "SELECT status, COALESCE(initiated_by, 'customer') AS who, COALESCE(decline_code, '') AS code,"
+                " COALESCE(method, '') AS method, COALESCE(payment_id, attempt_id) AS payment, COUNT(*) AS n"
+                " FROM attempts WHERE account = ? AND at >= ? AND at < ? AND status <> 'pending' GROUP BY 1, 2, 3, 4, 5",
+                (account, to_epoch(start), to_epoch(end)),
+            ).fetchall()
+        ended = [row for row in rows if row["status"] != "canceled"]
+        passed = [row for row in ended if row["code"] not in stopped]
+        own = [row for row in passed if row["who"] == "customer" and not is_delayed(row["method"])]
+        paid = {row["payment"] for row in own if row["status"] == "succeeded"}
+        return Stages(
+            attempts=_sum(own),
+            payments=Window(len({row["payment"] for row in own}), len(paid)),
+            authorizations=_sum([row for row in passed if row["code"] not in shy]),
+            renewals=_sum([row for row in passed if row["who"] == "renewal"]),
+            dunning=_sum([row for row in passed if row["who"] == "dunning"]),
+            delayed=_sum([row for row in passed if is_delayed(row["method"])]),
+            abandoned=sum(
+                row["n"] for row in rows if row["status"] == "canceled" and row["who"] == "customer"
+            ),
+            authentication_failed=sum(row["n"] for row in own if row["code"] in shy),
+        )
+
     def slices(self, account: str, since: datetime, until: datetime, column: SliceColumn) -> list[Slice]:
         """First attempts in [since, until) by the values of one column, most failures first."""
         if column not in _SLICES:
@@ -203,6 +254,12 @@ class RateFacts:
         with self._store.read() as db:
             row = db.execute("SELECT first_at FROM account_totals WHERE account = ?", (account,)).fetchone()
         return None if row is None else at(row["first_at"])
+
+
+def _sum(rows: Sequence[sqlite3.Row]) -> Window:
+    return Window(
+        sum(row["n"] for row in rows), sum(row["n"] for row in rows if row["status"] == "succeeded")
+    )
 
 
 def _minute(when: datetime) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -11,10 +11,12 @@ import pytest
 from payops import config
 from payops.cli.ask import ask
 from payops.clock import utc_now
+from payops.domain.errors import UsageError
 from payops.engine import commands
 from payops.engine.board import CommandResult
 from payops.engine.commands import Hands, Request
 from payops.store import Store
+from payops.store.own_changes import Change
 
 CONFIG = """
 schema = "payops.config/v1"
@@ -69,3 +71,42 @@ def test_nothing_is_written_once_an_engine_took_over(path: Path, monkeypatch: py
         assert store.switches.stopped() is None
         holder = store.leases.holder("engine", began + timedelta(seconds=60))
         assert holder is not None and holder.holder == "elsewhere:1"
+
+
+def test_a_change_is_told_with_its_time_and_kept_beside_what_breaks(path: Path) -> None:
+    fields = {
+        "text": "checkout 4.2",
+        "kind": "deploy",
+        "account": "stripe-live",
+        "at": "2026-01-15T09:00:00+01:00",
+    }
+    result = ask(str(path), "ana", "change", None, fields, wait=True)
+    assert (result.ok, result.message) == (
+        True,
+        "Noted for stripe-live: a deploy at 2026-01-15T08:00:00Z.",
+    )
+    with Store.open_existing(config.load(str(path)).store_path) as store:
+        at = datetime(2026, 1, 15, 8, tzinfo=UTC)
+        assert store.changes.told(at, at) == [Change(at, "deploy", "checkout 4.2", "ana", "stripe-live")]
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"text": " "}, "text is empty"),
+        ({"text": "x", "kind": "deplyo"}, "did you mean 'deploy'"),
+        ({"text": "x", "account": "stripe-life"}, "did you mean 'stripe-live'"),
+        ({"text": "x", "at": "yesterday"}, "must be a time such as"),
+        ({"text": "x", "at": "2026-01-15T09:00:00"}, "needs a zone"),
+    ],
+)
+def test_a_change_that_cannot_be_understood_is_refused(path: Path, fields: dict[str, str], said: str) -> None:
+    with pytest.raises(UsageError, match=said):
+        ask(str(path), "ana", "change", None, fields, wait=True)
+
+
+def test_a_change_to_come_is_refused(path: Path) -> None:
+    ahead = (utc_now() + timedelta(hours=1)).isoformat()
+    result = ask(str(path), "ana", "change", None, {"text": "x", "at": ahead}, wait=True)
+    assert not result.ok
+    assert "has not come yet" in result.message

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -15,7 +15,7 @@ from payops.domain.feeds import SIGHT
 from payops.domain.payments import Attempt
 from payops.engine.board import AccountCard
 from payops.engine.boards import build
-from payops.engine.cards import card
+from payops.engine.cards import card, noticed
 from payops.engine.documents import status_document
 from payops.engine.polls import StepPolls
 from payops.signals import read
@@ -162,6 +162,28 @@ def test_the_status_document_shows_budget_breaker_and_feeds(store: Store, now: d
     assert account["budget"]["forecast_30d"] >= 4
     assert account["budget"]["next_read"]["feed"] == "events"
     assert [feed["feed"] for feed in account["feeds"]] == ["events", "credential", "endpoints", "undelivered"]
+    assert account["detection"]["families"]["acceptance"]["standing"] is None
+    assert account["stages_24h"]["attempts"]["n"] == 0
+    assert account["expected"] is None
     assert account["cannot"] == {}
     assert account["declines_visible"] is True
     assert any(item["what"] == "read events of stripe-live" for item in status_document(store, board)["next"])
+
+
+def test_the_card_says_what_runs_and_what_is_on_watch() -> None:
+    at = datetime(2026, 1, 15, 14, 30, tzinfo=UTC)
+    running = {
+        "alarm": True,
+        "watch": True,
+        "slice": "card brand visa",
+        "n_since": 240,
+        "failed_since": 61,
+        "expected_since": 12.2,
+        "since_s": 1680,
+    }
+    assert noticed(running, at) == ("alarm since 14:02 UTC: 61 of 240 failed, 12 expected, card brand visa")
+    assert noticed({"alarm": False, "watch": True, "slice": "country US"}, at) == (
+        "watch: more failures than usual, country US; not enough for an alarm"
+    )
+    assert noticed({"alarm": False, "watch": False}, at) == ""
+    assert noticed({"alarm": None, "watch": None}, at) == ""

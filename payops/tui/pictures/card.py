@@ -139,6 +139,8 @@ def feed(card: AccountCard, times: Times, near: datetime, width: int) -> Content
     as_of = times.moment(card.fresh_at, near)
     if card.state == "live":
         said = [ink.own(f"● live, as of {as_of}")]
+        if card.noticed:
+            return ink.join((_label("feed"), ink.join((*said, _noticed(card, width)), "   ")))
         if card.sees and width >= 110:
             said.append(ink.said(card.sees, "dim", limit=width))
             return ink.join((_label("feed"), ink.join(said, "   ")))
@@ -157,6 +159,12 @@ def feed(card: AccountCard, times: Times, near: datetime, width: int) -> Content
     return ink.join(
         (_label("feed"), ink.own(f"✖ failed{retry}, data as of {as_of}", "bad"), *_problem(card, "bad"))
     )
+
+
+def _noticed(card: AccountCard, width: int) -> Content:
+    """What the detectors say, with the glyph that says how sure."""
+    alarm = card.noticed.startswith("alarm")
+    return ink.said(f"{'▼' if alarm else '▲'} {card.noticed}", "bad" if alarm else "watch", limit=width)
 
 
 def _problem(card: AccountCard, style: ink.Style) -> tuple[Content, ...]:
@@ -201,6 +209,8 @@ def compact(card: AccountCard, times: Times, near: datetime, width: int) -> list
     first = ink.ends(left, ink.join((now, ink.own(" "))), width)
     if card.state != "live":
         return [first, feed(card, times, near, width)]
+    if card.noticed:
+        return [first, ink.join((ink.own(" "), _noticed(card, width)))]
     second = backlog(card)
     if card.sees and width >= 110:
         second = ink.join((second, ink.own("   "), ink.said(f"sees {card.sees}", "dim", limit=width)))
