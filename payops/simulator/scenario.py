@@ -153,6 +153,7 @@ NEEDED: dict[str, tuple[str, ...]] = {
     "confirm": ("message",),
     "arm": ("remedies", "reason"),
     "disarm": ("remedies", "reason"),
+    "change": ("text",),
 }
 """The words without which an action cannot apply; those of a handoff are drafted from facts."""
 
