@@ -26,6 +26,8 @@ ROLE_LEVELS: dict[HandoffRole, int] = {
     "security-coordinator": 3,
     "user": 4,
 }
+NEVER_QUIET: HandoffRole = "security-coordinator"
+"""Who is told whatever is silenced, and whatever maintenance is announced."""
 LEVEL_NAMES: dict[int, str] = {
     1: "Level 1 self-recovery",
     2: "Level 2 peer consultation",

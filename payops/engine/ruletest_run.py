@@ -51,17 +51,14 @@ class Outcome:
 def play(rule: Rule, test: RuleTest) -> Outcome:
     """Run one test. Anything a test author can put right is a failed test, never an exception."""
     outcome = Outcome()
-    store = Store.in_memory(START)
     try:
-        run = _Run(rule, test, store, outcome)
-        outcome.why = run.play()
+        with Store.scratch(START) as store:
+            outcome.why = _Run(rule, test, store, outcome).play()
     except ValidationError as error:
         problem = error.errors(include_url=False)[0]
         outcome.why = f"its labels make no account: {'.'.join(map(str, problem['loc']))}: {problem['msg']}"
     except PayopsError as error:
         outcome.why = str(error)
-    finally:
-        store.close()
     return outcome
 
 

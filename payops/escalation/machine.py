@@ -12,13 +12,12 @@ from payops.domain.handoffs import Draft
 from payops.domain.incidents import FixAttempt, Handoff, Incident
 from payops.domain.policy import Policy, Step, parse_policy
 from payops.domain.protocol import TRIGGERS, HandoffCause, Trigger
-from payops.domain.roles import LEVEL_NAMES
+from payops.domain.roles import LEVEL_NAMES, NEVER_QUIET
 from payops.signals import SignalSet
 from payops.store import Store
 
 from .conditions import due, values_of, waiting
 from .drafting import for_step, step_for
-from .quiet import NEVER_QUIET
 from .timers import TARGET_ANSWERS, UPDATE_EVERY, ack_ends_at, next_action
 
 log = logging.getLogger(__name__)

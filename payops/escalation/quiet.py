@@ -17,7 +17,7 @@ from payops.domain.errors import LostRace, NotPossible, UsageError
 from payops.domain.incidents import Incident
 from payops.domain.maintenance import Window
 from payops.domain.policy import Policy, parse_policy
-from payops.domain.roles import HandoffRole
+from payops.domain.roles import NEVER_QUIET
 from payops.expressions import format_duration, parse_duration
 from payops.store import Store
 from payops.store.silences import Silence
@@ -26,7 +26,6 @@ from payops.text import safe_line
 log = logging.getLogger(__name__)
 LONGEST = timedelta(days=7)
 """A silence is looked at again at least once a week."""
-NEVER_QUIET: HandoffRole = "security-coordinator"
 ORIGIN = "command"
 
 

@@ -8,7 +8,7 @@ from datetime import datetime
 from payops.config import ContactSettings, Settings
 from payops.domain.incidents import Handoff, Incident
 from payops.domain.messages import Message, MessageKind
-from payops.domain.roles import LEVEL_NAMES, ContactRole
+from payops.domain.roles import LEVEL_NAMES, NEVER_QUIET, ContactRole
 from payops.store import Store
 
 NO_QUIET = frozenset({"sev1", "sev2"})
@@ -45,6 +45,8 @@ def people_for(settings: Settings, role: ContactRole) -> tuple[ContactSettings, 
 def _of(store: Store, settings: Settings, incident: Incident, now: datetime) -> Iterator[Message]:
     handoffs = store.incidents.handoffs(incident.id)
     last = handoffs[-1] if handoffs else None
+    if incident.is_quiet(now) and (last is None or last.to != NEVER_QUIET):
+        return
     taken = incident.acknowledged_at is not None
     if last is not None and last.accepted_at is None and last.returned_at is None and not taken:
         yield from _pages(store, settings, incident, handoffs, now)

@@ -63,6 +63,26 @@ def test_a_second_call_asks_the_backup_too(desk, contact):
     assert names(desk) == ["ana", "ben"]
 
 
+@pytest.mark.parametrize(
+    ("to", "level", "paged"), [("integration-coordinator", 2, 0), ("security-coordinator", 3, 1)]
+)
+def test_a_silenced_incident_pages_nobody_but_security(desk, contact, to, level, paged):
+    settings = desk.settings(contact("ana", to))
+    incident = desk.open()
+    desk.store.incidents.change(
+        incident,
+        desk.now,
+        who="payops",
+        entry="",
+        kind="quiet",
+        quiet_until=desk.now + timedelta(hours=1),
+        quiet_why="silenced by eve: deploy",
+    )
+    desk.hand_over(level=level, to=to)
+    assert collect(desk.store, settings, desk.now) == paged
+    assert collect(desk.store, settings, desk.now + timedelta(hours=1)) == 1 - paged
+
+
 @pytest.mark.parametrize("answer", [accept, ack])
 def test_what_was_answered_before_it_went_out_is_dropped(desk, contact, answer):
     settings = desk.settings(contact("ana"))

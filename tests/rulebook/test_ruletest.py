@@ -10,7 +10,6 @@ from payops.engine.junit import junit
 from payops.engine.ruletest import check, covered, run
 from payops.engine.ruletest_run import play
 from payops.rulebook import load, shipped_dir
-from payops.store import Store
 
 RULES = load([shipped_dir()])
 
@@ -225,13 +224,14 @@ def test_steps_jumped_over_would_have_changed_nothing(monkeypatch):
     tests = [(rule, test) for rule in RULES for test in rule.tests][:: 1 if FULL else 8]
     stories: list[list[object]] = []
 
-    def close(store: Store) -> None:
-        incidents = store.incidents.listing()
-        stories.append([(each, store.incidents.timeline(each.id)) for each in incidents])
-        real_close(store)
+    def telling(run: ruletest_run._Run) -> str:
+        why = played(run)
+        incidents = run._store.incidents.listing()
+        stories.append([(each, run._store.incidents.timeline(each.id)) for each in incidents])
+        return why
 
-    real_close = Store.close
-    monkeypatch.setattr(Store, "close", close)
+    played = ruletest_run._Run.play
+    monkeypatch.setattr(ruletest_run._Run, "play", telling)
     jumping = [play(rule, test) for rule, test in tests]
     monkeypatch.setattr(ruletest_run._Run, "_jumped", lambda self, now: None)
     assert [play(rule, test) for rule, test in tests] == jumping

@@ -389,3 +389,21 @@ def test_check_tells_of_a_reference_that_points_nowhere(store: Store, path: Path
     report = check(store)
     assert not report.ok
     assert "timeline" in report.problems[0]
+
+
+def test_short_life_in_memory_leaves_nothing_behind_and_is_a_whole_store(now: datetime):
+    with Store.scratch(now) as first:
+        first.switches.meta_set("a", "1")
+        first.switches.stop("ana", "why", now)
+        with pytest.raises(RuntimeError), first.write() as db:
+            db.execute("INSERT INTO meta (key, value) VALUES ('b', '2')")
+            raise RuntimeError
+        assert first.switches.meta_get("b") is None
+        assert first.switches.stopped() is not None
+    with pytest.raises(StoreError, match="is closed"):
+        first.switches.stopped()
+    with Store.scratch(now) as second, Store.scratch(now) as beside:
+        assert second.switches.meta_get("a") is None
+        assert second.switches.stopped() is None
+        beside.switches.meta_set("a", "3")
+        assert second.switches.meta_get("a") is None
