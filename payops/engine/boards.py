@@ -10,6 +10,7 @@ from payops.config import Settings
 from payops.domain.approvals import Approval
 from payops.domain.incidents import FixAttempt, Handoff, Incident
 from payops.domain.money import Money
+from payops.domain.roles import NEVER_QUIET
 from payops.escalation import after_quiet
 from payops.signals import SignalSet
 from payops.signals.impact import impact
@@ -204,7 +205,7 @@ def row(store: Store, incident: Incident, now: datetime) -> IncidentRow:
         money=money,
         next_action=incident.next_action,
         next_at=incident.next_action_at,
-        needs_human=not quiet
+        needs_human=(not quiet or unanswered == NEVER_QUIET)
         and (
             bool(unanswered or obstacle)
             or approval is not None

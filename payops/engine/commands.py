@@ -222,6 +222,7 @@ def _resolve(hands: Hands, request: Request) -> str:
 def _silence(hands: Hands, request: Request) -> str:
     return escalation.silence(
         hands.store,
+        hands.settings,
         _incident(request),
         _field(request, "for"),
         _field(request, "reason"),
@@ -232,7 +233,9 @@ def _silence(hands: Hands, request: Request) -> str:
 
 
 def _unsilence(hands: Hands, request: Request) -> str:
-    return escalation.unsilence(hands.store, _incident(request), request.operator, request.now)
+    return escalation.unsilence(
+        hands.store, hands.settings, _incident(request), request.operator, request.now
+    )
 
 
 def _answer(hands: Hands, request: Request) -> str:

@@ -78,6 +78,7 @@ def after(incident: Incident) -> str:
 
 def silence(
     store: Store,
+    settings: Settings,
     incident_id: str,
     lasts: str,
     reason: str,
@@ -98,6 +99,7 @@ def silence(
             if (old.rule, old.account, old.dedup_key) == (incident.rule, incident.account, key):
                 store.silences.end(old.id, operator.name, now)
         store.silences.put(incident.rule, incident.account, key, until, operator.name, reason, now)
+    tick(store, settings, now)
     where = f"{incident.rule} on {incident.account}" if key is None else incident_id
     then = "nothing is open" if incident.state == "resolved" else f"payops will {after(incident)}"
     return (
@@ -106,7 +108,7 @@ def silence(
     )
 
 
-def unsilence(store: Store, incident_id: str, operator: str, now: datetime) -> str:
+def unsilence(store: Store, settings: Settings, incident_id: str, operator: str, now: datetime) -> str:
     """End every silence that covers the incident."""
     incident = store.incidents.get(incident_id)
     found = [
@@ -122,6 +124,7 @@ def unsilence(store: Store, incident_id: str, operator: str, now: datetime) -> s
     with store.write():
         for each in found:
             store.silences.end(each.id, operator, now)
+    tick(store, settings, now)
     return f"{incident_id}: silenced no more; what still holds acts and is handed over at the next tick"
 
 

@@ -63,6 +63,12 @@ def advice(row: IncidentRow) -> tuple[str, tuple[str, ...]]:
     """What a person should know to do about `row`: a sentence, and the actions that come next."""
     if row.state == "resolved":
         return "Closed. Nothing to do.", ()
+    if row.quiet and not row.needs_human:
+        return "Kept quiet: payops acts and calls people again at the end. To step in:", (
+            "fix",
+            "ack",
+            "note",
+        )
     if row.waits_for:
         return f"A person is needed as {row.waits_for}:", ("accept", "return")
     if row.approval is not None:

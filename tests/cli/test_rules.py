@@ -100,6 +100,8 @@ def test_silence_from_the_command_line_is_listed_until_it_is_ended(path: Path, s
     assert "stays in the list" in run(path, *silence)
     (listed,) = json.loads(run(path, "incidents", "silences", "--json"))
     assert (listed["by"], listed["reason"], listed["state"]) == ("ana", "deploy", "in force")
+    assert "silenced by ana" in run(path, "incidents", "show", "inc-1")
+    assert "silenced by ana: deploy, until" in run(path, "incidents", "list")
     run(path, "incidents", "unsilence", "inc-1", "--operator", "ana")
     (listed,) = json.loads(run(path, "incidents", "silences", "--json"))
     assert listed["state"] == "ended"

@@ -19,7 +19,7 @@ EVE = OperatorSettings(name="eve", roles=("security",))
 
 
 def silence(desk, lasts="2h", by=ANA, scope="", incident="inc-1"):
-    return escalation.silence(desk.store, incident, lasts, "deploy", scope, by, desk.now)
+    return escalation.silence(desk.store, desk.settings, incident, lasts, "deploy", scope, by, desk.now)
 
 
 def pass_by(desk, **later):
@@ -48,10 +48,10 @@ def test_silence_ended_early_is_over_at_once(desk):
     desk.exhaust()
     silence(desk)
     pass_by(desk)
-    escalation.unsilence(desk.store, "inc-1", "ana", desk.now)
+    escalation.unsilence(desk.store, desk.settings, "inc-1", "ana", desk.now)
     assert pass_by(desk, seconds=10) == ["inc-1"]
     with pytest.raises(NotPossible, match="no silence covers it"):
-        escalation.unsilence(desk.store, "inc-1", "ana", desk.now)
+        escalation.unsilence(desk.store, desk.settings, "inc-1", "ana", desk.now)
 
 
 def test_silence_of_a_group_leaves_the_others_alone_and_of_the_account_does_not(desk):
@@ -120,7 +120,7 @@ def test_announced_maintenance_keeps_quiet_what_it_covers_and_says_so(desk):
     assert pass_by(desk) == []
     assert row(desk.store, desk.incident, desk.now).status == "maintenance import until 10:00 UTC"
     with pytest.raises(NotPossible, match="ends by itself"):
-        escalation.unsilence(desk.store, "inc-1", "ana", desk.now)
+        escalation.unsilence(desk.store, desk.settings, "inc-1", "ana", desk.now)
     assert pass_by(desk, hours=1) == ["inc-1"]
 
 

@@ -90,6 +90,33 @@ async def test_fix_shows_its_dry_run_and_needs_a_key_after_the_grace(
         await wait_until(lambda: "fix inc-2: done" in text_of(app))
 
 
+async def test_silence_asks_how_long_and_why_and_stays_in_the_list(
+    make, size, text_of, clock, wait_until
+) -> None:
+    desk = FakeDesk(BUSY)
+    app = make(desk=desk)
+    async with app.run_test(size=size) as pilot:
+        await pilot.press("z")
+        await wait_until(lambda: "how long" in text_of(app))
+        clock.at += 0.6
+        await pilot.press("2", "h", "enter", "d", "e", "p", "l", "o", "y", "enter")
+        await wait_until(lambda: desk.asked)
+        assert desk.asked == [("silence", "inc-2", {"for": "2h", "reason": "deploy"})]
+    quiet = replace(
+        WAITING,
+        quiet="silenced by ana: deploy",
+        quiet_until=NOW + timedelta(hours=2),
+        status="silenced by ana until 16:02 UTC",
+        needs_human=False,
+    )
+    app = make(replace(BUSY, incidents=(quiet,)))
+    async with app.run_test(size=size) as pilot:
+        await pilot.pause()
+        await wait_until(
+            lambda: "silenced by ana until 16:02" in text_of(app) and "Kept quiet" in text_of(app)
+        )
+
+
 async def test_reload_shows_what_would_open_before_it_swaps(make, size, text_of, clock, wait_until) -> None:
     desk = FakeDesk(BUSY)
     app = make(desk=desk)
