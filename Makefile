@@ -7,7 +7,7 @@ STAMP := $(VENV)/.installed
 JOBS ?= 2
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps
 
-.PHONY: install demo test lint bench proof lock clean
+.PHONY: install demo test lint bench bench-detect proof lock clean
 
 install: $(STAMP)
 
@@ -37,6 +37,10 @@ proof: $(STAMP)
 
 bench: $(STAMP)
 	@$(BIN)/python -m benchmarks $(ARGS)
+
+# ARGS=--quick takes minutes; the full counts take about half an hour on a quiet core.
+bench-detect: $(STAMP)
+	@$(BIN)/python -m benchmarks.detection $(ARGS)
 
 # Needs uv on the PATH; writes names, versions and hashes only.
 lock:

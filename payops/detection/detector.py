@@ -78,6 +78,17 @@ class Detector:
             return None
         return self._raised(mean, threshold)
 
+    def feed_successes(self, count: int, p0: float) -> Turn | None:
+        """Enter so many successes in a row: the same as feeding each."""
+        for left in range(count, 0, -1):
+            if p0 == self._steady:
+                self._run += left
+                return None
+            if turn := self.feed(False, p0, NEVER):
+                self.feed_successes(left - 1, p0)
+                return turn
+        return None
+
     @property
     def payments(self) -> int:
         """How many were fed, ever."""
@@ -169,13 +180,15 @@ class Detector:
         return None
 
     def _turn(self, p0: float) -> None:
-        """Factors for a baseline: of a failure, of a success as a logarithm, and what successes alone add up to."""
+        """Factors for a baseline: of a failure; of a success, as a logarithm; what successes alone add up to; and
+        what a failure makes of that and one new start."""
         self._p0 = p0
         rises = [(odds - 1.0) * judgeable(p0) for odds in ODDS]
         self._factors = tuple(
             factor
             for odds, rise in zip(ODDS, rises, strict=True)
-            for factor in (odds / (1.0 + rise), -log1p(rise), self._unit / rise)
+            for up, alone in ((odds / (1.0 + rise), self._unit / rise),)
+            for factor in (up, -log1p(rise), alone, (alone + self._unit) * up)
         )
 
     def _fail(self) -> float:
@@ -183,27 +196,41 @@ class Detector:
 
         Written out: this is where the time goes.
         """
-        run, unit = self._run, self._unit
+        run = self._run
         a, b, c, d, e = self._sums
-        up_a, on_a, all_a, up_b, on_b, all_b, up_c, on_c, all_c, up_d, on_d, all_d, up_e, on_e, all_e = (
-            self._factors
-        )
-        kept = exp(run * on_a)
-        a = (a * kept + all_a * (1.0 - kept) + unit) * up_a
-        kept = exp(run * on_b)
-        b = (b * kept + all_b * (1.0 - kept) + unit) * up_b
-        kept = exp(run * on_c)
-        c = (c * kept + all_c * (1.0 - kept) + unit) * up_c
-        kept = exp(run * on_d)
-        d = (d * kept + all_d * (1.0 - kept) + unit) * up_d
-        kept = exp(run * on_e)
-        e = (e * kept + all_e * (1.0 - kept) + unit) * up_e
+        (
+            up_a,
+            on_a,
+            all_a,
+            one_a,
+            up_b,
+            on_b,
+            all_b,
+            one_b,
+            up_c,
+            on_c,
+            all_c,
+            one_c,
+            up_d,
+            on_d,
+            all_d,
+            one_d,
+            up_e,
+            on_e,
+            all_e,
+            one_e,
+        ) = self._factors
+        a = one_a + (a - all_a) * exp(run * on_a) * up_a
+        b = one_b + (b - all_b) * exp(run * on_b) * up_b
+        c = one_c + (c - all_c) * exp(run * on_c) * up_c
+        d = one_d + (d - all_d) * exp(run * on_d) * up_d
+        e = one_e + (e - all_e) * exp(run * on_e) * up_e
         self._sums = (a, b, c, d, e)
         self._payments += run + 1
         self._failures += 1
         self._run = 0
         mean = (a + b + c + d + e) / 5.0
-        if mean > HUGE or unit != 1.0:
+        if mean > HUGE or self._scaled:
             self._rescale()
             return self._real(_mean(self._sums))
         return mean
@@ -215,7 +242,7 @@ class Detector:
         a, b, c, d, e = (
             one * (kept := exp(self._run * on_success)) + alone * (1.0 - kept)
             for one, on_success, alone in zip(
-                self._sums, self._factors[1::3], self._factors[2::3], strict=True
+                self._sums, self._factors[1::4], self._factors[2::4], strict=True
             )
         )
         return a, b, c, d, e

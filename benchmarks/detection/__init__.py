@@ -1,0 +1,1 @@
+"""`make bench-detect`: what detection reaches, simulated, beside the exact optimum. `ARGS=--quick` for a few minutes."""
