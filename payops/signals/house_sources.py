@@ -34,6 +34,21 @@ HOUSE_SOURCES: tuple[Source, ...] = (
         _LIMIT_S,
     ),
     Source(
+        "orders",
+        "Orders that buyers approved, and those nothing was tried of: where declined wallets leave no trace (PayPal).",
+        _ACCOUNT,
+        _OF_ACCOUNT,
+        {
+            "approved_1h": Field("int", "orders approved in the hour that ended 10 minutes ago"),
+            "uncaptured_1h": Field("int", "of these, no capture and no authorization is known"),
+            "share_1h": Field("double", "their share, 0..1"),
+            "n_usual": Field("int", "orders approved in the 6 hours before that one"),
+            "usual": Field("double", "the usual share, 0..1"),
+            "usual_upper": Field("double", "the upper end of its 95 % interval"),
+        },
+        _LIMIT_S,
+    ),
+    Source(
         "platform",
         "payops's own health. Its account is `payops`; provider and mode say nothing.",
         _ACCOUNT,

@@ -20,6 +20,7 @@ from . import (
     duplicates,
     forwarding,
     mode,
+    orders,
     payouts,
     platform,
     refunds,
@@ -56,6 +57,7 @@ _OF_ACCOUNTS: dict[str, Callable[[Store, AccountSettings, datetime], SignalRow]]
     "authorizations": authorizations.row,
     "card_data": card_data.row,
     "api_version": api_version.row,
+    "orders": orders.row,
 }
 _OF_ENDPOINTS: dict[str, Callable[[Store, AccountSettings, EndpointSettings, datetime], SignalRow]] = {
     "endpoints": webhooks.endpoint_row,

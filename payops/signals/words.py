@@ -259,6 +259,16 @@ def _card_data(values: Values) -> Told:
     return told, set(values)
 
 
+def _orders(values: Values) -> Told:
+    told = []
+    approved, left, usual = (values.get(name) for name in ("approved_1h", "uncaptured_1h", "usual"))
+    if isinstance(approved, int) and isinstance(left, int) and left:
+        told.append(f"nothing was tried of {left} of {plural(approved, 'approved order')} in an hour")
+        if isinstance(usual, float):
+            told.append(f"{per_cent(usual)} are usual")
+    return told, set(values)
+
+
 def _platform(values: Values) -> Told:
     told = []
     free, share, late = (values.get(name) for name in ("free_mb", "free_share", "late_s"))
@@ -302,6 +312,7 @@ _SPEAKERS: dict[str, Callable[[Values], Told]] = {
     **OBJECT_SPEAKERS,
     "api_version": _api_version,
     "platform": _platform,
+    "orders": _orders,
 }
 
 

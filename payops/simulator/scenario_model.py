@@ -201,6 +201,8 @@ class ProviderOptions(_Model):
     mode: Mode = "live"
     payments_per_minute: float = Field(default=4.0, ge=0, le=600)
     success_rate: float = Field(default=0.95, ge=0, le=1)
+    daily_swing: float = Field(default=0.0, ge=0, lt=1)
+    """How far payments a minute swing over the day: 0.8 = from a fifth at 03:00 UTC to nine fifths at 15:00."""
     endpoints: tuple[EndpointOptions, ...] = ()
     fallback_credential: bool = False
     application_credential: bool = False

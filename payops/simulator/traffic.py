@@ -28,6 +28,9 @@ _MONTH_MS = 30 * 24 * 60 * _MINUTE_MS
 _DUNNING_MS = 3 * 24 * 60 * _MINUTE_MS
 _LATER_MS = 10 * _MINUTE_MS
 """When what the provider cannot do now is tried again."""
+_DAY_MS = 24 * 60 * _MINUTE_MS
+_BUSIEST_MS = 15 * 60 * _MINUTE_MS
+"""The time of the day, in UTC, at which most is bought."""
 _SPREAD = 0.7
 """Standard deviation of the logarithm of an amount."""
 
@@ -40,7 +43,9 @@ class Traffic:
     def __init__(self, account: Account, options: ProviderOptions, seed: int) -> None:
         self._account = account
         self._success = options.success_rate
-        self._per_ms = options.payments_per_minute / _MINUTE_MS
+        self._swing = options.daily_swing
+        self._per_ms = options.payments_per_minute * (1 + self._swing) / _MINUTE_MS
+        """At the busiest time of the day: of what arrives at any other, a part stays away."""
         self._arrivals = stream(seed, f"{account.name}/arrivals")
         self._fates = stream(seed, f"{account.name}/fates")
         self._retries = stream(seed, f"{account.name}/retries")
@@ -146,6 +151,8 @@ class Traffic:
     def _arrive(self, at_ms: int, _: object) -> None:
         self._plan_next(at_ms)
         draw, fate = self._arrivals, self._fates.random
+        if self._swing and draw.random() * (1 + self._swing) > self._busy(at_ms):
+            return
         buyers = self._account.buyers
         buyer = buyers[int(draw.random() * len(buyers))]
         amount = buyer.typical_amount * math.exp(draw.gauss(0.0, _SPREAD))
@@ -163,6 +170,11 @@ class Traffic:
             after_ms = int(_REFUND_MS[0] + when * (_REFUND_MS[1] - _REFUND_MS[0]))
             part = amount_part(payment.amount, how_much / _REFUND_PARTIAL)
             self._account.agenda.plan(at_ms + after_ms, self._ask_back, (payment, part))
+
+    def _busy(self, at_ms: int) -> float:
+        """Payments a minute at this time of the day, 1.0 = as on average."""
+        turn = (at_ms - _BUSIEST_MS) % _DAY_MS / _DAY_MS
+        return 1 + self._swing * math.cos(2 * math.pi * turn)
 
     def _try(
         self, at_ms: int, payment: Payment, success: float, luck: float, reason: float, again: float

@@ -26,6 +26,7 @@ from .objects import (
     apply_refunds,
     apply_subscriptions,
 )
+from .orders import OrderFacts
 from .rates import FirstAttempt, RateFacts, Slice, Window
 from .redaction import Hunt, redact_field
 from .shown import ShownFacts, apply_shown
@@ -80,6 +81,7 @@ class Facts(
     CredentialFacts,
     StateFacts,
     CallFacts,
+    OrderFacts,
 ):
     """Applies pages and deliveries whole or not at all, and answers for signals and screen.
 

@@ -7,12 +7,13 @@ import time
 from collections import Counter
 from datetime import timedelta
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from payops.simulator.agenda import Agenda
 from payops.simulator.ids import Ids
-from payops.simulator.scenario import Scenario
+from payops.simulator.scenario import Scenario, parse
 from payops.simulator.stripe.account import of_stripe
 from payops.simulator.world import World
 
@@ -209,3 +210,27 @@ def test_acts_of_one_instant_run_in_the_order_they_were_planned() -> None:
     agenda.plan(1, lambda at_ms, _: agenda.plan(5, lambda at_ms, subject: done.append(subject), "d"))
     agenda.run(5)
     assert done == ["a", "b", "c", "d"]
+
+
+def test_a_daily_swing_moves_payments_from_night_to_day_and_leaves_their_number() -> None:
+    def hours(swing: float) -> list[int]:
+        text = f"""
+schema: payops.scenario/v1
+name: days
+warmup: 24h
+duration: 0s
+start: 2026-01-16T00:00:00Z
+providers: {{stripe: {{mode: live, payments_per_minute: 6, daily_swing: {swing}}}}}
+"""
+        made = parse(text, "days.yaml")
+        world = World(made)
+        world.advance(made.start)
+        (account,) = world.accounts.values()
+        counted = [0] * 24
+        for payment in account.payments.rows:
+            counted[payment.at_ms // 3_600_000 % 24] += 1
+        return counted
+
+    flat, swinging = hours(0.0), hours(0.8)
+    assert sum(swinging) == pytest.approx(sum(flat), rel=0.05)
+    assert swinging[15] > 1.5 * flat[15] and swinging[3] < 0.5 * flat[3]

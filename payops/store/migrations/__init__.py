@@ -17,6 +17,7 @@ from . import (
     escalation,
     exceptions,
     first,
+    orders,
     outbox,
     owing,
     rulebook,
@@ -47,6 +48,7 @@ HISTORY: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("0015_streams", streams.STATEMENTS),
     ("0016_application_gaps", application_gaps.STATEMENTS),
     ("0017_shown_events", shown_events.STATEMENTS),
+    ("0018_orders", orders.STATEMENTS),
 )
 CURRENT = len(HISTORY)
 APPLICATION_ID = 0x7061796F
