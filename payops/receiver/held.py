@@ -43,7 +43,7 @@ class Held:
         received_at: datetime,
     ) -> None:
         """Keep a verified request, in the place of an earlier one of the same event."""
-        raw = Raw(body, tuple(_of_the_event(headers)), received_at)
+        raw = Raw(body, _of_the_event(headers), received_at)
         with self._lock:
             self._drop((account, event_id))
             self._kept[account, event_id] = raw
@@ -65,8 +65,12 @@ class Held:
             self._size -= len(gone.body)
 
 
-def _of_the_event(headers: Iterable[tuple[bytes, bytes]]) -> Iterable[tuple[str, str]]:
+def _of_the_event(headers: Iterable[tuple[bytes, bytes]]) -> tuple[tuple[str, str], ...]:
+    """What came twice is one header with both values, as HTTP reads it."""
+    found: dict[str, tuple[str, str]] = {}
     for raw_name, raw_value in headers:
-        name = raw_name.decode("latin-1")
+        name, value = raw_name.decode("latin-1"), raw_value.decode("latin-1")
         if name.lower() in _HEADERS or name.lower().startswith(_HEADER_PREFIX):
-            yield name, raw_value.decode("latin-1")
+            before = found.get(name.lower())
+            found[name.lower()] = (name, value if before is None else f"{before[1]},{value}")
+    return tuple(found.values())

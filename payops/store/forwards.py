@@ -171,8 +171,13 @@ class Forwards:
         """To whom one event is owed, and what became of it."""
         with self._store.read() as db:
             rows = db.execute(
-                "SELECT * FROM forwards WHERE account = ? AND event_id = ? ORDER BY endpoint",
-                (account, event_id),
+                # From endpoint to endpoint, not along all that was ever owed to them.
+                "WITH RECURSIVE relays (endpoint) AS (SELECT MIN(endpoint) FROM forwards WHERE account = :account"
+                " UNION ALL SELECT (SELECT MIN(endpoint) FROM forwards WHERE account = :account"
+                " AND endpoint > relays.endpoint) FROM relays WHERE relays.endpoint IS NOT NULL)"
+                " SELECT forwards.* FROM relays CROSS JOIN forwards ON forwards.account = :account"
+                " AND forwards.endpoint = relays.endpoint AND forwards.event_id = :event_id ORDER BY endpoint",
+                {"account": account, "event_id": event_id},
             ).fetchall()
         return [_from(row) for row in rows]
 

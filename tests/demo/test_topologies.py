@@ -78,6 +78,16 @@ def test_an_application_that_was_down_gets_everything_once_it_answers_again(tmp_
         assert [incident.rule for incident in house.incidents()] == []
 
 
+def test_an_application_that_answers_too_late_is_tried_again_and_gets_it_again(tmp_path: Path) -> None:
+    with lived("stripe", "relay", tmp_path, ", application: {latency_ms: 12000}", "2m") as house:
+        application = house.world.accounts["stripe-live"].applications["shop"]
+        waiting = house.store.forwards.listing("stripe-live", "shop", "waiting")
+        assert {(row.last_status, row.last_error) for row in waiting if row.tries} == {
+            (None, "no complete answer within 10 s")
+        }
+        assert application.again > 0 and house.webhooks()["processed"] == 0
+
+
 def test_what_an_application_missed_is_seen_in_its_own_inbox_resent_and_there_once(tmp_path: Path) -> None:
     fault = "faults: [{kind: receiver_down, provider: stripe, endpoint: shop, at: 1m, until: 9m}]\n"
     with lived("stripe", "import", tmp_path, duration="15m", faults=fault) as house:

@@ -6,6 +6,7 @@ import asyncio
 import json
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -379,3 +380,23 @@ def test_what_is_owed_to_a_relay_that_is_gone_from_the_configuration_is_given_up
     assert house.row().state == "waiting"
     store.forwards.tidy(NOW + timedelta(days=1), [(ACCOUNT, "other")])
     assert (house.row().state, "no such relay" in (house.row().last_error or "")) == ("dead", True)
+
+
+def test_a_header_that_came_twice_is_forwarded_with_both_values() -> None:
+    held = Held()
+    twice = [
+        (b"Stripe-Signature", b"t=1,v1=a"),
+        (b"stripe-signature", b"t=2,v1=b"),
+        (b"PAYPAL-AUTH-ALGO", b"x"),
+    ]
+    held.keep("a", "evt_1", b"{}", twice, NOW)
+    kept = held.get("a", "evt_1")
+    assert kept is not None
+    assert kept.headers == (("stripe-signature", "t=1,v1=a,t=2,v1=b"), ("PAYPAL-AUTH-ALGO", "x"))
+
+
+def test_to_whom_an_event_is_owed_is_told_of_every_relay(store: Store) -> None:
+    owed = Owed(("books", "shop", "zoo"), "p", NOW)
+    store.inbox.receive([replace(_delivery(ACCOUNT, f"evt_{n}"), owed=owed) for n in (1, 2)])
+    assert [row.endpoint for row in store.forwards.of_event(ACCOUNT, "evt_1")] == ["books", "shop", "zoo"]
+    assert store.forwards.of_event(ACCOUNT, "evt_3") == store.forwards.of_event("other", "evt_1") == []
