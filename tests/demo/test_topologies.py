@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from payops.demo.headless import _House, run
+from payops.domain.forwarding import ForwardState
+from payops.receiver.held import Held
 from payops.signals import read
 from payops.signals.impact import impact as impact_of
 from payops.simulator import ledger
@@ -37,6 +40,7 @@ def lived(
     more: str = "",
     duration: str = "6m",
     faults: str = "",
+    before: Callable[[_House], None] = lambda house: None,
 ) -> Iterator[_House]:
     endpoint = SHOP.format(topology=topology, more=more)
     # What Braintree settles now was paid a while ago.
@@ -45,6 +49,7 @@ def lived(
     scenario = scenarios.parse(text + faults, "topologies.yaml")
     with ExitStack() as stack:
         house = _House(scenario, 5, tmp_path / "payops.db", stack)
+        before(house)
         house.live(lambda share: None)
         yield house
 
@@ -76,6 +81,37 @@ def test_an_application_that_was_down_gets_everything_once_it_answers_again(tmp_
         assert application.again == 0
         assert house.store.forwards.counts("stripe-live", "shop").waiting == 0
         assert [incident.rule for incident in house.incidents()] == []
+
+
+@pytest.mark.parametrize(
+    ("provider", "signs", "state", "content", "words"),
+    [
+        ("stripe", True, "delivered", "fetched and signed", ""),
+        ("stripe", False, "waiting", "fetched", "whose signature it cannot carry"),
+        ("paypal", False, "waiting", "fetched", "whose signature it cannot carry"),
+        ("braintree", False, "dead", None, "held in memory only"),
+    ],
+)
+def test_without_the_bytes_an_event_is_fetched_and_what_it_then_lacks_is_said(
+    provider: str, signs: bool, state: ForwardState, content: str | None, words: str, tmp_path: Path
+) -> None:
+    """As after a crash, against the provider's API and an application that verifies what it is sent."""
+
+    def crashed(house: _House) -> None:
+        house.forwarder._relay.held = Held(most_bytes=0)
+        if signs:
+            (key,) = house.forwarder.applications
+            secret = house.world.accounts[f"{provider}-live"].own_endpoint.secret
+            house.forwarder._targets = {key: replace(house.forwarder._targets[key], secret=secret)}
+
+    with lived(provider, "relay", tmp_path, duration="3m", before=crashed) as house:
+        account = f"{provider}-live"
+        rows = house.store.forwards.listing(account, "shop", state)
+        tried = [row for row in rows if row.tries]
+        assert tried and {row.content for row in tried} == {content}
+        assert all(words in (row.last_error or "") for row in tried)
+        served = ledger.served_ids(house.world, account, "shop")
+        assert (len(served) > 5) is (state == "delivered")
 
 
 def test_an_application_that_answers_too_late_is_tried_again_and_gets_it_again(tmp_path: Path) -> None:
