@@ -36,6 +36,8 @@ class Asked:
     dry_run: bool
     yes: bool
     as_json: bool
+    sender: str = ""
+    """`provider`: it is asked to send to a relay."""
 
 
 @dataclass(slots=True)
@@ -68,8 +70,8 @@ def run(
         if len(accounts) > 1:
             raise UsageError("replay: --to needs events of one account: say --account")
         for account in accounts:
-            _, chosen = application(settings, account, endpoint, rows)
-            relayed = chosen.name if chosen.topology == "relay" else None
+            _, chosen = application(settings, account, endpoint, rows, asked.sender)
+            relayed = chosen.name if chosen.topology == "relay" and not asked.sender else None
         planned = plan_to_application(store, verifiers, rows)
     document = {"to": endpoint, **plan_document(planned)}
     if asked.dry_run:
@@ -110,7 +112,7 @@ def _do(
                 words = fields(part, asked.reason)
             else:
                 ids = [row.event.event_id for row in part]
-                words = resend_fields(part[0].account, endpoint, ids, asked.reason)
+                words = resend_fields(part[0].account, endpoint, ids, asked.reason, asked.sender)
             result = ask(asked.config_path, asked.operator, "replay", None, words, wait=True)
             if not result.ok:
                 done.message = result.message

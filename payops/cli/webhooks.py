@@ -132,6 +132,11 @@ def show(event_id: str, account: str | None, config_path: str | None, as_json: b
     metavar="ENDPOINT",
     help="An application's endpoint: its provider resends; behind a relay the event is fetched and forwarded.",
 )
+@click.option(
+    "--resend",
+    is_flag=True,
+    help="--to a relay: have the provider send it to payops again, signed by itself, instead of fetching it.",
+)
 @click.option("--reason", default="", help="Why; kept in the audit.")
 @click.option("--dry-run", is_flag=True, help="Say what would be replayed; nothing is changed.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
@@ -144,6 +149,7 @@ def replay(
     /,
     event_ids: tuple[str, ...],
     endpoint: str | None,
+    resend: bool,
     reason: str,
     dry_run: bool,
     yes: bool,
@@ -158,10 +164,13 @@ def replay(
     """
     from .replaying import Asked, run
 
+    if resend and endpoint is None:
+        raise UsageError("replay: --resend needs --to ENDPOINT, a relay")
     settings, store = settings_and_store(config_path)
     with closing(store):
         rows = _chosen(settings, store, event_ids, chosen, listed=endpoint is not None)
-        asked = Asked(config_path, operator_name(operator), reason.strip(), dry_run, yes, as_json)
+        sender = "provider" if resend else ""
+        asked = Asked(config_path, operator_name(operator), reason.strip(), dry_run, yes, as_json, sender)
         ctx.exit(run(settings, store, rows, endpoint, asked))
 
 

@@ -131,9 +131,15 @@ def fields(rows: Sequence[InboxRow], reason: str) -> dict[str, str]:
     return {"rows": ",".join(f"n{row.id}" for row in rows), "reason": reason}
 
 
-def resend_fields(account: str, endpoint: str, event_ids: Sequence[str], reason: str) -> dict[str, str]:
-    """The words of the command that asks the provider to send these events to an application again."""
-    return {"account": account, "endpoint": endpoint, "events": ",".join(event_ids), "reason": reason}
+def resend_fields(
+    account: str, endpoint: str, event_ids: Sequence[str], reason: str, sender: str = ""
+) -> dict[str, str]:
+    """The words of the command that brings these events to an application again.
+
+    `sender`: `provider` where the provider is to send them to a relay, rather than payops to fetch and forward them.
+    """
+    words = {"account": account, "endpoint": endpoint, "events": ",".join(event_ids), "reason": reason}
+    return {**words, "sender": sender} if sender else words
 
 
 def replay(hands: Hands, request: Request) -> str:
@@ -144,7 +150,7 @@ def replay(hands: Hands, request: Request) -> str:
 
 
 def application(
-    settings: Settings, account: str, name: str, rows: Sequence[InboxRow] = ()
+    settings: Settings, account: str, name: str, rows: Sequence[InboxRow] = (), sender: str = ""
 ) -> tuple[AccountSettings, EndpointSettings]:
     """The configured endpoint of an application: one that its provider can be asked to send to again, or a relay's.
 
@@ -160,7 +166,9 @@ def application(
     relay = known[name].topology == "relay"
     if owner.receives(known[name]) and not relay:
         raise UsageError(f"{name} is payops's own endpoint: replay from the inbox, without --to")
-    needed: Ability = "list_events" if relay else "resend_event"
+    if sender and not relay:
+        raise UsageError(f"{name} is not relayed: its provider sends to it anyway, without --resend")
+    needed: Ability = "list_events" if relay and not sender else "resend_event"
     if not can(owner.provider, needed):
         objects = ", ".join(dict.fromkeys(row.event.object_id for row in rows if row.event.object_id))
         raise NotPossible(
@@ -233,23 +241,33 @@ def _process_again(hands: Hands, request: Request) -> str:
 
 def _resend(hands: Hands, request: Request) -> str:
     _needed(request, "reason")
-    account, endpoint = application(hands.settings, _needed(request, "account"), _needed(request, "endpoint"))
+    sender = request.fields.get("sender", "").strip()
+    if sender not in ("", "provider"):
+        raise UsageError(f"replay: sender must be provider or left out, got {safe_line(sender)!r}")
+    account, endpoint = application(
+        hands.settings, _needed(request, "account"), _needed(request, "endpoint"), sender=sender
+    )
     event_ids = [part for part in _needed(request, "events").split(",") if part]
-    if endpoint.topology == "relay":
+    if endpoint.topology == "relay" and not sender:
         return _forward(hands, account, endpoint, event_ids, request.now)
     target = _target(hands.store, account, endpoint)
     sent: list[str] = []
     with _provider(hands, account, request.now) as provider:
         for event_id in event_ids:
             key = f"payops-replay-{to_epoch(request.now)}-{event_id}"
+            if sender:
+                hands.store.forwards.expect(account.name, endpoint.name, event_id, request.now)
             try:
                 provider.resend_event(event_id, target.endpoint_id, key, request.now)
             except ProviderError as error:
                 raise NotPossible(_not_sent(event_id, endpoint, sent, error)) from error
             sent.append(event_id)
+    follows = (
+        "each is forwarded when it comes" if sender else "whether the application took them is not seen here"
+    )
     return (
         f"{PROVIDER_NAMES[account.provider]} was asked to send {plural(len(sent), 'event')} to {endpoint.name} "
-        "again; whether the application took them is not seen here"
+        f"again; {follows}"
     )
 
 

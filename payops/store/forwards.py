@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 NO_RELAY = "the configuration has no such relay any more"
 RETAIN = timedelta(days=90)
 """How long it is kept that an application took an event."""
+EXPECTED = timedelta(minutes=10)
+"""So long an event that the provider was asked for is waited for."""
 _TIDIED = "forwards_purged_on"
 _MOST = 10_000
 _LEFT = (
@@ -161,6 +163,19 @@ class Forwards:
                     (account, endpoint, event_id, seconds, holder, to_epoch(now + HOLD))
                     for event_id in event_ids
                 ],
+            )
+
+    def expect(self, account: str, endpoint: str, event_id: str, now: datetime) -> None:
+        """Owe an event once more that its provider was asked to send again: forwarded when it comes, and otherwise tried
+        as any other after `EXPECTED`."""
+        seconds, due = to_epoch(now), to_epoch(now + EXPECTED)
+        with self._store.write() as db:
+            db.execute(
+                "INSERT INTO forwards (account, endpoint, event_id, state, owed_at, due_at)"
+                " VALUES (?1, ?2, ?3, 'waiting', ?4, ?5) ON CONFLICT (account, endpoint, event_id) DO UPDATE SET"
+                " state = 'waiting', tries = 0, owed_at = excluded.owed_at, due_at = excluded.due_at, holder = '',"
+                " held_until = NULL, last_at = NULL, delivered_at = NULL",
+                (account, endpoint, event_id, seconds, due),
             )
 
     def get(self, account: str, endpoint: str, event_id: str) -> Forwarding | None:

@@ -17,9 +17,19 @@ from payops import config
 from payops.cli.main import payops
 from payops.clock import iso, to_epoch, utc_now
 from payops.domain.errors import PayopsError, ProviderError
-from payops.domain.events import ApiCall, Delivery, Facts, FeedPage, Owed, WebhookEvent
+from payops.domain.events import (
+    ApiCall,
+    CredentialProof,
+    Delivery,
+    Endpoint,
+    Facts,
+    FeedPage,
+    Owed,
+    WebhookEvent,
+)
 from payops.domain.payments import Attempt
 from payops.engine import replay
+from payops.providers.port import ActionAnswer
 from payops.receiver.importing import import_inboxes
 from payops.store import Store
 
@@ -120,6 +130,7 @@ class Provider:
 
     def __init__(self) -> None:
         self.asked: list[str] = []
+        self.resent: list[tuple[str, str]] = []
         self.gone: set[str] = set()
 
     def use_slot(self, slot: int) -> None: ...
@@ -129,6 +140,10 @@ class Provider:
         if event_id in self.gone:
             raise ProviderError("invalid_request", "no such event", provider="stripe", account=ACCOUNT)
         return json.dumps({"id": event_id}).encode()
+
+    def resend_event(self, event_id: str, endpoint_id: str, key: str, now: datetime) -> ActionAnswer:
+        self.resent.append((event_id, endpoint_id))
+        return ActionAnswer(("req_1",))
 
     def calls(self) -> tuple[ApiCall, ...]:
         return (ApiCall("events", 10, None, 200, NOW),)
@@ -203,6 +218,40 @@ def test_what_a_later_state_has_overtaken_is_not_sent_to_an_application(
     assert planned["events"] == 4
     (skipped,) = planned["skipped"]
     assert (skipped["event_id"], "overtaken" in skipped["why"]) == ("evt_3", True)
+
+
+def test_a_relay_s_event_can_be_sent_again_by_the_provider_with_its_own_signature(
+    store: Store, run: Run, provider: Provider, shop: Shop
+) -> None:
+    store.forwards.owe_again(ACCOUNT, "shop", ["evt_1"], "", NOW)
+    (row, *_) = store.forwards.due(utc_now(), "", others=True, limit=9)
+    store.forwards.delivered(row, 200, "received", NOW)
+    ours = Endpoint(ACCOUNT, "we_1", "https://ops.example/webhooks/stripe-live", "enabled", ("*",), True)
+    store.facts.save_endpoint(ours, NOW)
+    store.facts.save_proof(CredentialProof(ACCOUNT, 0, "rk_…", NOW, True, "acct_1", "live"))
+    told = document(run("replay", "evt_1", "--to", "shop", "--resend", *ACTING))
+    assert (told["replayed"], provider.resent, provider.asked, shop.taken) == (1, [("evt_1", "we_1")], [], [])
+    waiting = store.forwards.get(ACCOUNT, "shop", "evt_1")
+    assert waiting is not None and (waiting.state, waiting.tries) == ("waiting", 0)
+    assert (
+        store.forwards.due(
+            utc_now(),
+            "engine",
+            others=True,
+            limit=99,
+            only=(ACCOUNT, "shop"),
+            but=[f"evt_{n}" for n in range(2, 6)],
+        )
+        == []
+    )
+    now = utc_now()
+    store.inbox.receive([replace(delivery(1), received_at=now, owed=Owed(("shop",), "receiver", now))])
+    (due,) = store.forwards.due(now, "receiver", others=False, limit=9)
+    assert (due.event_id, due.holder) == ("evt_1", "receiver")
+    assert "is not relayed" in str(
+        run("replay", "evt_1", "--to", "books", "--resend", *ACTING, code=2).exception
+    )
+    assert "needs --to" in str(run("replay", "evt_1", "--resend", *ACTING, code=2).exception)
 
 
 def test_while_everything_is_stopped_nothing_is_sent(
