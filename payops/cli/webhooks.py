@@ -296,6 +296,9 @@ def _say_more(row: dict[str, Any]) -> None:
             f"{where}: fails since {row['failing_days']} days; the provider may disable it at {row['disabled_at']} "
             f"(estimate: {row['disable_rule']})"
         )
+    for refused in row["refused"]:
+        fix = f": {refused['fix']}" if refused["fix"] else ""
+        out.say(f"{where}: {refused['count']:,} refused in 15 min, {refused['reason']}{fix}")
     if row["forwarding"]:
         to = row["forwarding"]
         waits = f", the longest since {to['oldest_waiting_at']}" if to["waiting"] else ""

@@ -397,6 +397,11 @@ class _Doctor:
             said = f"{plural(other, 'webhook')} verified as of the other mode, {last}: the secret is the other mode's"
             self._add(check, "wrong", said, todo)
         elif isinstance(failed, int) and failed >= FAILED:
+            for known in signatures.explained(store, account.name, self._now()):
+                if known.fix is not None:
+                    said = f"{plural(failed, 'webhook')} failed the signature check, {last}: {known.reason}"
+                    self._add(check, "wrong", said, known.fix)
+                    return
             todo = "store the endpoint's present secret (a rotated one shows once), or promote the fallback's"
             said = f"{plural(failed, 'webhook')} failed the signature check, {last}: the secret is not the endpoint's"
             self._add(check, "wrong", said, todo)

@@ -16,7 +16,7 @@ from payops.domain.events import Endpoint
 from payops.domain.forwarding import Forwarding
 from payops.domain.gaps import worth
 from payops.domain.money import Money
-from payops.signals import endpoint_board, object_gaps, webhooks
+from payops.signals import endpoint_board, object_gaps, signatures, webhooks
 from payops.signals.backlog import ACCOUNT_LEVEL
 from payops.signals.inboxes import inbox_of
 from payops.signals.object_gaps import Gap
@@ -235,7 +235,20 @@ def _configured(
         "disable_rule": card.disable_rule,
         "forwarding": _forwarding(store, account, endpoint),
         "import": _import(store, account, endpoint),
+        "refused": _refused(store, account, endpoint, now),
     }
+
+
+def _refused(
+    store: Store, account: AccountSettings, endpoint: EndpointSettings, now: datetime
+) -> list[dict[str, Any]]:
+    """Why webhooks were refused in the last 15 minutes, and what to do: endpoints of ours on one account share them."""
+    if not account.receives(endpoint):
+        return []
+    return [
+        {"reason": each.reason, "count": each.count, "fix": each.fix}
+        for each in signatures.explained(store, account.name, now)
+    ]
 
 
 def _only_there(store: Store, account: AccountSettings, known: Endpoint) -> dict[str, Any]:
@@ -248,6 +261,7 @@ def _only_there(store: Store, account: AccountSettings, known: Endpoint) -> dict
         "ours": False,
         "status": known.status,
         **dict.fromkeys(_OF_INBOXES),
+        "refused": [],
         "account_undelivered_means": ACCOUNT_LEVEL,
     }
 

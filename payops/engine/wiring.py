@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from payops.config import AccountSettings, Settings, check_armed, check_windows
 from payops.domain.catalogue import REMEDY_IDS
-from payops.domain.errors import UsageError
+from payops.domain.errors import PayopsError, UsageError
 from payops.providers import open_provider, open_verifier
+from payops.providers.foreign import Foreign, Relation
 from payops.providers.port import Provider, WebhookVerifier
 from payops.remedies import Runner, http_probe
+from payops.remedies.places import place
 from payops.rulebook import RuleSet, load, shipped_dir
 from payops.signals.slots import webhook_slot
 from payops.store import Store
@@ -69,9 +71,44 @@ def open_verifiers(settings: Settings, outside: Outside, store: Store) -> dict[s
         slot = webhook_slot(store, account)
         if account.verifies(slot):
             verifiers[account.name] = open_verifier(
-                account, outside.secrets, slot, patience=outside.patience, routes=outside.routes
+                account,
+                outside.secrets,
+                slot,
+                patience=outside.patience,
+                routes=outside.routes,
+                others=tuple(_others(settings, outside, account, slot)),
             )
     return verifiers
+
+
+def _others(settings: Settings, outside: Outside, account: AccountSettings, slot: int) -> Iterator[Foreign]:
+    """What is stored besides: it names whose signature a webhook has that does not fit ours."""
+    for other in settings.accounts:
+        if other.provider != account.provider:
+            continue
+        for each in range(other.slots):
+            if (other.name, each) == (account.name, slot) or not other.verifies(each):
+                continue
+            try:
+                known = _verifying(other, each, outside)
+            except PayopsError:
+                continue  # the account it belongs to says so itself
+            same = other.name == account.name
+            relation: Relation = (
+                "stored" if same else "other_account" if other.mode == account.mode else "other_mode"
+            )
+            yield Foreign(relation, place(each) if same else other.name, known)
+
+
+def _verifying(account: AccountSettings, slot: int, outside: Outside) -> tuple[str, ...]:
+    stored, secrets = account.credential(slot), outside.secrets
+    if account.provider == "stripe":
+        return tuple(secrets(each).strip() for each in stored.webhook_secrets)
+    if account.provider == "paypal":
+        return () if stored.webhook_id is None else (secrets(stored.webhook_id).strip(),)
+    if stored.public_key is None or stored.private_key is None:
+        return ()
+    return (f"{secrets(stored.public_key).strip()} {secrets(stored.private_key).strip()}",)
 
 
 def webhook_slots(settings: Settings, store: Store) -> dict[str, int]:

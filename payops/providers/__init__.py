@@ -14,6 +14,7 @@ from .port import Patience
 if TYPE_CHECKING:
     from payops.config import AccountSettings
 
+    from .foreign import Others
     from .port import Provider, WebhookVerifier
 
 __all__ = ["Patience", "open_provider", "open_verifier"]
@@ -48,20 +49,21 @@ def open_verifier(
     *,
     patience: Patience | None = None,
     routes: Mapping[str, str] | None = None,
+    others: Others = (),
 ) -> WebhookVerifier:
     """Judges webhooks of one account with the secrets of the stored credential `slot`; loads no SDK.
 
-    `routes`: public base URL → where it really answers (simulated world only).
+    `routes`: public base URL → where it really answers (simulated world only). `others` explain what fits ours not.
     """
     if account.provider == "stripe":
         from .stripe.verifier import StripeVerifier
 
         references = account.credential(slot).webhook_secrets
-        return StripeVerifier(account.name, account.mode, tuple(secrets(each) for each in references))
+        return StripeVerifier(account.name, account.mode, tuple(secrets(each) for each in references), others)
     if account.provider == "braintree":
         from .braintree.verifier import BraintreeVerifier
 
-        return BraintreeVerifier(account, secrets, slot)
+        return BraintreeVerifier(account, secrets, slot, others)
     from .paypal.verifier import PayPalVerifier
 
-    return PayPalVerifier(account, secrets, slot, patience or Patience(), routes or {})
+    return PayPalVerifier(account, secrets, slot, patience or Patience(), routes or {}, others)

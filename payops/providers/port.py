@@ -77,11 +77,11 @@ class Verified:
 class NotVerified:
     """A webhook that did not; `reason` is for our log and screen, never for the sender.
 
-    `mode`: there is evidence that it is signed for the other mode.
+    `mode`: it is proven to be signed for the other mode; `claim`: it only says so, which anybody can.
     """
 
     reason: str
-    kind: Literal["signature", "timestamp", "header", "body", "mode"]
+    kind: Literal["signature", "timestamp", "header", "body", "mode", "claim"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ import msgspec
 
 from payops.clock import Now
 from payops.domain.events import WRONG_PATH, Delivery, Refusal
+from payops.domain.refusals import fix_of
 from payops.providers.port import NotVerified, Undecided, Verified, WebhookVerifier
 from payops.store import Store
 from payops.text import safe_line
@@ -34,6 +35,7 @@ _DRAIN = 16 * MAX_BODY
 BODY_TIMEOUT_S = 15.0
 WRITE_TIMEOUT_S = 15.0
 _PREFIX = "/webhooks/"
+_MOST_SAID = 1_000
 _CHALLENGE = "bt_challenge"
 
 Scope = MutableMapping[str, Any]
@@ -69,6 +71,7 @@ class Receiver:
         self._verifiers = verifiers
         self._now = now
         self._writer = GroupWriter(store)
+        self._said: dict[tuple[str, str], datetime] = {}
 
     def process_pending(self, now: datetime) -> int:
         """Process what is due in the inbox until it is empty, oldest object first; how many were processed."""
@@ -91,9 +94,9 @@ class Receiver:
         now = self._now()
         verdict = verifier.verify(body, named, now)
         if isinstance(verdict, Undecided):
-            return Refusal(account, now, UNDECIDED, verdict.reason)
+            return self._refused(Refusal(account, now, UNDECIDED, verdict.reason))
         if isinstance(verdict, NotVerified):
-            return Refusal(account, now, verdict.kind, verdict.reason)
+            return self._refused(Refusal(account, now, verdict.kind, verdict.reason))
         return Delivery(
             account=account,
             event=verdict.event,
@@ -103,6 +106,22 @@ class Receiver:
             verdict="signature",
             owed=None if self._relay is None else self._relay.owed(account, now),
         )
+
+    def _refused(self, refusal: Refusal) -> Refusal:
+        """Say in the log why, once a minute for each reason: the sender is told nothing."""
+        key, minute = (refusal.account, refusal.reason), refusal.at.replace(second=0, microsecond=0)
+        if self._said.get(key) != minute:
+            if len(self._said) > _MOST_SAID:
+                self._said.clear()
+            self._said[key] = minute
+            fix = fix_of(refusal.reason)
+            log.warning(
+                "%s: webhook refused: %s%s",
+                refusal.account,
+                safe_line(refusal.reason),
+                f"; {fix}" if fix else "",
+            )
+        return refusal
 
     def submit(self, what: Delivery | Refusal, loop: asyncio.AbstractEventLoop, done: Done) -> None:
         """Have it written; `done` is called in `loop` with None, or with why it was not."""

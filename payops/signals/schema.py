@@ -240,6 +240,9 @@ _WEBHOOKS = (
                 "int",
                 "verified deliveries of the other mode in the last 6 hours, since the last verified one of ours",
             ),
+            "causes": Field(
+                "string", "why most were refused, as far as it is known, and what to do; empty = none were"
+            ),
             "listed": Field("bool", "the provider lists its events, so that what is missing can be told"),
             "missing": Field("int", "generated, not in our inbox, older than the grace"),
             "fallbacks": Field("int", "other stored credentials with what webhooks are verified with"),

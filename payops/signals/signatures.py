@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from payops.config import AccountSettings, EndpointSettings
 from payops.domain.events import WRONG_PATH
 from payops.domain.feeds import EVENT_LIST
 from payops.domain.incidents import Value
+from payops.domain.refusals import fix_of
 from payops.store import Store
 
 from .mode import next_minute
@@ -19,6 +21,7 @@ from .webhooks import missing
 RECENT = timedelta(minutes=15)
 LOOK_BACK = timedelta(hours=6)
 """A refused webhook is sent again within hours; where events are rare they are what there is to count."""
+_MOST_NAMED = 2
 KINDS = ("signature", "timestamp", "header", "body", "mode")
 
 
@@ -47,11 +50,33 @@ def row(store: Store, account: AccountSettings, endpoint: EndpointSettings, now:
             "share_15m": total / deliveries if deliveries else None,
             "since_good": since_good(store, account, now),
             "last_good_s": age_s(good, now),
-            "other_mode_15m": refused.get("mode", 0) + other,
+            # What only claims to be of the other mode says which rule speaks of it; a rule needs failures besides.
+            "other_mode_15m": refused.get("mode", 0) + refused.get("claim", 0) + other,
+            "causes": "; ".join(str(each) for each in explained(store, account.name, now)[:_MOST_NAMED]),
             "other_since_good": store.inbox.verified_since(account.name, after, live=live)[1],
             "missing": gap.count if gap else None,
         }
     return SignalRow(endpoint_labels(account, endpoint), values, now)
+
+
+@dataclass(frozen=True, slots=True)
+class Explained:
+    """Refusals for one reason, and what to do about it where that is known."""
+
+    reason: str
+    count: int
+    fix: str | None
+
+    def __str__(self) -> str:
+        return f"{self.count} × {self.reason}" + (f": {self.fix}" if self.fix else "")
+
+
+def explained(store: Store, account: str, now: datetime) -> list[Explained]:
+    """Why webhooks were refused in the last 15 minutes, most first."""
+    return [
+        Explained(reason, count, fix_of(reason))
+        for _, reason, count in store.inbox.refused_since(account, now - RECENT)
+    ]
 
 
 def last_good(store: Store, account: AccountSettings) -> datetime | None:

@@ -145,6 +145,9 @@ def _signatures(values: Values) -> Told:
     also = [f"{count} for the {kind}" for kind, count in counts.items() if isinstance(count, int) and count]
     if also:
         told.append(f"also refused in 15 min: {', '.join(also)}")
+    causes = values.get("causes")
+    if isinstance(causes, str) and causes:
+        told.append(safe_line(f"why: {causes}", limit=400))
     other = values.get("other_mode_15m")
     if isinstance(other, int) and other:
         told.append(f"{plural(other, 'webhook')} of the other mode came in 15 min")

@@ -18,8 +18,10 @@ from typing import Any
 from urllib.parse import parse_qs
 
 from payops.config import AccountSettings
+from payops.domain import refusals
 from payops.domain.events import Facts
 from payops.domain.payments import Mode
+from payops.providers.foreign import Others, refused
 from payops.providers.port import NotVerified, Verified
 
 from . import keys, notifications, wire
@@ -39,10 +41,13 @@ class BraintreeVerifier:
 
     waits = False
 
-    def __init__(self, account: AccountSettings, secrets: Callable[[str], str], slot: int) -> None:
+    def __init__(
+        self, account: AccountSettings, secrets: Callable[[str], str], slot: int, others: Others = ()
+    ) -> None:
         self.account = account.name
         self._mode: Mode = account.mode
         self._keys = keys.stored(account, secrets, slot)
+        self._others = tuple(others)
         # Braintree signs with the digest of the private key, not with the key.
         self._key = sha1(self._keys.private_key.encode(), usedforsecurity=False).digest()
 
@@ -51,6 +56,8 @@ class BraintreeVerifier:
         if form is None:
             return NotVerified("no bt_signature and bt_payload in the form", "header")
         signature, payload = form
+        if " " in payload and _PAYLOAD.fullmatch(payload.replace(" ", "+")):
+            return NotVerified(refusals.REWRITTEN.said, "body")
         if not _PAYLOAD.fullmatch(payload):
             return NotVerified("bt_payload holds characters that are not base64", "body")
         pairs = _pairs(signature)
@@ -58,7 +65,7 @@ class BraintreeVerifier:
             return NotVerified("bt_signature is malformed", "header")
         given = pairs.get(self._keys.public_key)
         if given is None:
-            return self._foreign(payload)
+            return self._foreign(payload, pairs)
         if not self._signed(payload, given):
             return NotVerified("the signature does not fit the payload", "signature")
         notification = _decode(payload)
@@ -91,8 +98,16 @@ class BraintreeVerifier:
     def _digest(self, message: bytes) -> str:
         return hmac.new(self._key, message, sha1).hexdigest()
 
-    def _foreign(self, payload: str) -> NotVerified:
+    def _foreign(self, payload: str, pairs: Mapping[str, str]) -> NotVerified:
         """Signed with key pairs that are not ours. Whose, the payload only claims: good for a hint, not for trust."""
+        for other in self._others:
+            for public, _, private in (each.partition(" ") for each in other.secrets):
+                key = sha1(private.encode(), usedforsecurity=False).digest()
+                if public in pairs and any(
+                    hmac.compare_digest(hmac.new(key, each.encode(), sha1).hexdigest(), pairs[public])
+                    for each in (payload, payload + "\n")
+                ):
+                    return refused(other)
         # Anybody may send it, and it is judged on the event loop: only what is as short as Braintree's is read.
         told = _decode(payload) if len(payload) <= _MOST_UNSIGNED else None
         claimed = (told or {}).get("source_merchant_id")
@@ -103,7 +118,7 @@ class BraintreeVerifier:
             )
         if not isinstance(claimed, str):
             return NotVerified("signed with none of our keys, and it does not say for whom", "signature")
-        return NotVerified("signed for another merchant or environment: none of its keys is ours", "mode")
+        return NotVerified("signed for another merchant or environment: none of its keys is ours", "claim")
 
 
 def notification_id(payload: str) -> str:

@@ -6,17 +6,20 @@ check fails on current libraries, follows any address it is sent and prints; not
 
 from __future__ import annotations
 
+import json
 import re
 import zlib
 from base64 import b64decode
 from binascii import Error as NotBase64
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, timedelta
 
 from payops.config import AccountSettings
+from payops.domain import refusals
 from payops.domain.errors import UsageError
 from payops.domain.events import Facts
 from payops.domain.payments import Mode
+from payops.providers.foreign import Others, refused
 from payops.providers.port import NotVerified, Patience, Undecided, Verified
 
 from . import normalise, wire
@@ -27,6 +30,7 @@ from .hosts import API_BASE
 OLDEST = timedelta(days=4)
 """PayPal tries for three days, and a resend may carry the first transmission's time."""
 FUTURE = timedelta(minutes=5)
+_MOST_REWRITTEN = 16 * 1024
 _ALGORITHMS = frozenset({"SHA256withRSA"})
 _WEBHOOK_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _TRANSMISSION = re.compile(r"[A-Za-z0-9_-]{1,128}")
@@ -51,6 +55,7 @@ class PayPalVerifier:
         slot: int,
         patience: Patience,
         routes: Mapping[str, str],
+        others: Others = (),
     ) -> None:
         # The certificate is read where the API is: a simulated PayPal needs no route of its own.
         reference = account.credential(slot).webhook_id
@@ -60,6 +65,7 @@ class PayPalVerifier:
         self.account = account.name
         self._mode: Mode = account.mode
         self._webhook_id = webhook_id
+        self._others = tuple(others)
         base = account.api_base or API_BASE[account.mode]
         self._certificates = Certificates(
             patience,
@@ -85,9 +91,7 @@ class PayPalVerifier:
         except NotTrusted as error:
             return NotVerified(str(error), "header")
         if self._mode == "live" and where.mode == "test":
-            return NotVerified(
-                "it is signed with a certificate of the sandbox, and this account is live", "mode"
-            )
+            return NotVerified("it names a certificate of the sandbox, and this account is live", "claim")
         if self._webhook_id is None:
             return NotVerified("no webhook_id is stored for this account", "signature")
         try:
@@ -96,8 +100,8 @@ class PayPalVerifier:
             return Undecided(str(error))
         except NotTrusted as error:
             return NotVerified(str(error), "header")
-        if not self._signed(given, body, certificate):
-            return self._unsigned(body, where)
+        if not self._signed(given, body, certificate, self._webhook_id):
+            return self._unsigned(given, body, certificate, where)
         if now - at > OLDEST:
             return NotVerified(f"the signature is older than {OLDEST.days} days", "timestamp")
         if at - now > FUTURE:
@@ -117,12 +121,14 @@ class PayPalVerifier:
     def facts(self, payload: Mapping[str, object]) -> Facts:
         return normalise.facts((wire.from_mapping(payload, wire.Event),), self.account, self._mode)
 
-    def _signed(self, given: Mapping[str, str], body: bytes, certificate: Certificate) -> bool:
+    def _signed(
+        self, given: Mapping[str, str], body: bytes, certificate: Certificate, webhook_id: str
+    ) -> bool:
         from cryptography.exceptions import InvalidSignature
         from cryptography.hazmat.primitives import hashes
         from cryptography.hazmat.primitives.asymmetric import padding
 
-        message = f"{given['transmission_id']}|{given['time']}|{self._webhook_id}|{zlib.crc32(body)}".encode()
+        message = f"{given['transmission_id']}|{given['time']}|{webhook_id}|{zlib.crc32(body)}".encode()
         try:
             signature = b64decode(given["signature"], validate=True)
             certificate.key.verify(signature, message, padding.PKCS1v15(), hashes.SHA256())
@@ -130,9 +136,16 @@ class PayPalVerifier:
             return False
         return True
 
-    def _unsigned(self, body: bytes, where: Address) -> NotVerified:
+    def _unsigned(
+        self, given: Mapping[str, str], body: bytes, certificate: Certificate, where: Address
+    ) -> NotVerified:
         """Why it may not fit. A live certificate alone proves nothing to a sandbox account: PayPal's webhook
-        simulator signs with it; only with a body of the other mode it does."""
+        simulator signs with it, whatever it shows; only with a body of the other mode it is a hint."""
+        for other in self._others:
+            if any(self._signed(given, body, certificate, each) for each in other.secrets):
+                return refused(other)
+        if any(self._signed(given, each, certificate, self._webhook_id or "") for each in _before(body)):
+            return NotVerified(refusals.REWRITTEN.said, "signature")
         if where.mode != self._mode:
             try:
                 event = wire.from_mapping(wire.parse(body), wire.Event)
@@ -141,6 +154,22 @@ class PayPalVerifier:
             if normalise.is_other_mode(event, self._mode):
                 return NotVerified(
                     f"certificate and links are of the {where.mode} mode, and this account is {self._mode}",
-                    "mode",
+                    "claim",
                 )
+            return NotVerified(refusals.SIMULATOR.said, "signature")
         return NotVerified("the signature does not fit the stored webhook_id", "signature")
+
+
+def _before(body: bytes) -> Iterator[bytes]:
+    """What a short body may have been before it was parsed and written again."""
+    if len(body) > _MOST_REWRITTEN:
+        return
+    try:
+        value = json.loads(body)
+    except (ValueError, RecursionError):
+        return
+    for ascii_only in (False, True):
+        try:
+            yield json.dumps(value, ensure_ascii=ascii_only, separators=(",", ":")).encode()
+        except UnicodeEncodeError:
+            continue

@@ -7,15 +7,20 @@ and without the objects `construct_event` builds.
 from __future__ import annotations
 
 import hmac
+import json
 import re
-from collections.abc import Mapping, Sequence
-from datetime import datetime
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
 from hashlib import sha256
+from typing import Any
 
 from payops.clock import to_epoch
+from payops.domain import refusals
 from payops.domain.errors import UsageError
 from payops.domain.events import Facts
 from payops.domain.payments import Mode
+from payops.providers.foreign import Others, refused
 from payops.providers.port import NotVerified, Verified
 
 from . import normalise, wire
@@ -24,6 +29,12 @@ TOLERANCE_S = 300
 _TIME = re.compile(r"[0-9]{1,12}")
 _SIGNATURE = re.compile(r"[0-9a-f]{64}")
 _MAX_SIGNATURES = 16
+_CLI = re.compile(rb"whsec_[0-9a-f]{64}")
+"""What `stripe listen` prints; an endpoint's own secret is shorter, and of more letters."""
+_MOST_EXPLAINED = 30
+_MOST_REWRITTEN = 16 * 1024
+_LAYOUTS: tuple[dict[str, Any], ...] = ({"indent": 2}, {"separators": (",", ":")}, {})
+_UNKNOWN = "the signature fits none of the stored webhook secrets"
 
 
 class StripeVerifier:
@@ -31,13 +42,15 @@ class StripeVerifier:
 
     waits = False
 
-    def __init__(self, account: str, mode: Mode, secrets: Sequence[str]) -> None:
+    def __init__(self, account: str, mode: Mode, secrets: Sequence[str], others: Others = ()) -> None:
         for secret in secrets:
             if not secret.strip():
                 raise UsageError(f"account {account!r}: a webhook secret is blank")
         self.account = account
         self._mode: Mode = mode
         self._secrets = tuple(secret.strip().encode() for secret in secrets)
+        self._others = tuple(others)
+        self._explained: deque[datetime] = deque(maxlen=_MOST_EXPLAINED)
 
     def verify(self, body: bytes, headers: Mapping[str, str], now: datetime) -> Verified | NotVerified:
         header = headers.get("stripe-signature")
@@ -49,8 +62,8 @@ class StripeVerifier:
         timestamp, signatures = signed
         if not self._secrets:
             return NotVerified("no webhook secret is stored for this account", "signature")
-        if not self._signed(timestamp, body, signatures):
-            return NotVerified("the signature fits none of the stored webhook secrets", "signature")
+        if not _signed(self._secrets, timestamp, body, signatures):
+            return self._explain(timestamp, body, signatures, now)
         late = to_epoch(now) - int(timestamp)
         if late > TOLERANCE_S:
             return NotVerified("the signature is older than 5 minutes", "timestamp")
@@ -72,14 +85,49 @@ class StripeVerifier:
     def facts(self, payload: Mapping[str, object]) -> Facts:
         return normalise.facts((wire.from_mapping(payload, wire.Event),), self.account, self._mode)
 
-    def _signed(self, timestamp: str, body: bytes, signatures: Sequence[str]) -> bool:
-        message = timestamp.encode() + b"." + body
-        found = False
-        for secret in self._secrets:
-            expected = hmac.new(secret, message, sha256).hexdigest()
-            for signature in signatures:
-                found |= hmac.compare_digest(expected, signature)
-        return found
+    def _explain(self, timestamp: str, body: bytes, signatures: Sequence[str], now: datetime) -> NotVerified:
+        """Why the signature may not fit. Anybody may send, so only so much work is done a minute."""
+        recent = self._explained
+        if len(recent) == _MOST_EXPLAINED and timedelta() <= now - recent[0] < timedelta(minutes=1):
+            return NotVerified(_UNKNOWN, "signature")
+        recent.append(now)
+        for other in self._others:
+            if _signed([secret.encode() for secret in other.secrets], timestamp, body, signatures):
+                return refused(other)
+        if len(body) <= _MOST_REWRITTEN and any(
+            _signed(self._secrets, timestamp, each, signatures) for each in _before(body)
+        ):
+            return NotVerified(refusals.REWRITTEN.said, "signature")
+        if any(_CLI.fullmatch(secret) for secret in self._secrets):
+            return NotVerified(refusals.CLI_SECRET.said, "signature")
+        if len(signatures) > 1:
+            return NotVerified(refusals.ROLLED.said, "signature")
+        return NotVerified(_UNKNOWN, "signature")
+
+
+def _signed(secrets: Sequence[bytes], timestamp: str, body: bytes, signatures: Sequence[str]) -> bool:
+    message = timestamp.encode() + b"." + body
+    found = False
+    for secret in secrets:
+        expected = hmac.new(secret, message, sha256).hexdigest()
+        for signature in signatures:
+            found |= hmac.compare_digest(expected, signature)
+    return found
+
+
+def _before(body: bytes) -> Iterator[bytes]:
+    """What a body may have been before it was parsed and written again: as Stripe writes it, and as others do."""
+    yield from (body.rstrip(), body + b"\n", body.replace(b"\r\n", b"\n"))
+    try:
+        value = json.loads(body)
+    except (ValueError, RecursionError):
+        return
+    for ascii_only in (False, True):
+        for layout in _LAYOUTS:
+            try:
+                yield json.dumps(value, ensure_ascii=ascii_only, **layout).encode()
+            except UnicodeEncodeError:
+                continue
 
 
 def _parse(header: str) -> tuple[str, list[str]] | None:

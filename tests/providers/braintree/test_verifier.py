@@ -125,10 +125,10 @@ def test_a_slot_knows_its_own_pair_alone():
     assert isinstance(refused, NotVerified)
 
 
-def test_signed_for_another_merchant_only_is_evidence_of_the_mode():
+def test_signed_for_another_merchant_only_is_a_claim_and_no_proof_of_the_mode():
     strange = payload(transaction(sale(1, NOW)), source="othermerchant999")
     refused = verifier().verify(body(strange, signed(strange, "2")), {}, NOW)
-    assert refused.kind == "mode" and "another merchant or environment" in refused.reason
+    assert refused.kind == "claim" and "another merchant or environment" in refused.reason
 
 
 def test_signed_with_a_replaced_pair_of_ours_is_a_matter_of_the_signature():

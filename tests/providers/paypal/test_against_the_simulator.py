@@ -185,7 +185,7 @@ def test_a_secret_of_the_sandbox_lets_none_of_our_events_in(bench) -> None:
             body, headers = kind("paypal").delivery(world.account, send, world.now)
             verdict = verifier(world).verify(body, {k.lower(): v for k, v in headers.items()}, world.now)
             kinds.add(verdict.kind)
-    assert kinds == {"signature", "mode"}
+    assert kinds == {"signature", "claim"}
 
 
 def test_undelivered_events_are_those_the_receiver_did_not_take(bench) -> None:

@@ -302,10 +302,12 @@ def test_a_certificate_that_cannot_be_had_now_says_nothing_of_the_sender(
     assert kind_of(verifier.verify(BODY, authority.headers(BODY), NOW)) == "verified"
 
 
-def test_a_certificate_of_the_sandbox_is_evidence_of_the_wrong_mode(judge, authority, paypal) -> None:
+def test_a_certificate_of_the_sandbox_is_a_claim_and_no_proof_of_the_wrong_mode(
+    judge, authority, paypal
+) -> None:
     url = f"https://api.sandbox.paypal.com{CERTS}CERT-1"
     verdict = judge().verify(BODY, authority.headers(BODY, **{"paypal-cert-url": url}), NOW)
-    assert kind_of(verdict) == "mode"
+    assert kind_of(verdict) == "claim"
     assert paypal.asked == []
 
 
@@ -313,7 +315,7 @@ def test_a_live_certificate_alone_proves_nothing_to_a_sandbox_account(judge, aut
     verifier = judge(mode="test")
     assert kind_of(verifier.verify(BODY, authority.headers(BODY), NOW)) == "verified"
     forged = authority.headers(BODY, webhook_id="another")
-    assert kind_of(verifier.verify(BODY, forged, NOW)) == "mode"
+    assert kind_of(verifier.verify(BODY, forged, NOW)) == "claim"
     plain = b'{"id": "WH-1"}'
     assert kind_of(verifier.verify(plain, authority.headers(plain, webhook_id="another"), NOW)) == "signature"
 
