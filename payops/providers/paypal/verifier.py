@@ -146,16 +146,15 @@ class PayPalVerifier:
                 return refused(other)
         if any(self._signed(given, each, certificate, self._webhook_id or "") for each in _before(body)):
             return NotVerified(refusals.REWRITTEN.said, "signature")
-        if where.mode != self._mode:
-            try:
-                event = wire.from_mapping(wire.parse(body), wire.Event)
-            except wire.Unreadable:
-                event = wire.Event()
-            if normalise.is_other_mode(event, self._mode):
-                return NotVerified(
-                    f"certificate and links are of the {where.mode} mode, and this account is {self._mode}",
-                    "claim",
-                )
+        try:
+            event = wire.from_mapping(wire.parse(body), wire.Event)
+        except wire.Unreadable:
+            event = wire.Event()
+        strange = normalise.is_other_mode(event, self._mode)
+        if strange and where.mode != self._mode:
+            said = f"certificate and links are of the {where.mode} mode, and this account is {self._mode}"
+            return NotVerified(said, "claim")
+        if where.mode == "live" and (strange or self._mode == "test"):
             return NotVerified(refusals.SIMULATOR.said, "signature")
         return NotVerified("the signature does not fit the stored webhook_id", "signature")
 

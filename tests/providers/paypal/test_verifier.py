@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from payops.domain.errors import UsageError
+from payops.domain.refusals import SIMULATOR
 from payops.providers import Patience, open_verifier
 from payops.providers.paypal.certificates import NotTrusted, address
 from payops.providers.port import NotVerified, Undecided, Verified
@@ -317,7 +318,14 @@ def test_a_live_certificate_alone_proves_nothing_to_a_sandbox_account(judge, aut
     forged = authority.headers(BODY, webhook_id="another")
     assert kind_of(verifier.verify(BODY, forged, NOW)) == "claim"
     plain = b'{"id": "WH-1"}'
-    assert kind_of(verifier.verify(plain, authority.headers(plain, webhook_id="another"), NOW)) == "signature"
+    refused = verifier.verify(plain, authority.headers(plain, webhook_id="another"), NOW)
+    assert refused.kind == "signature" and refused.reason == SIMULATOR.said
+
+
+def test_an_event_of_the_sandbox_under_a_live_certificate_looks_like_the_simulator(judge, authority) -> None:
+    shown = json.dumps(event(1, NOW)).replace("api.paypal.com", "api.sandbox.paypal.com").encode()
+    refused = judge().verify(shown, authority.headers(shown, webhook_id="another"), NOW)
+    assert refused.kind == "signature" and refused.reason == SIMULATOR.said
 
 
 def test_a_verified_event_of_the_sandbox_is_kept_apart(judge, authority) -> None:
