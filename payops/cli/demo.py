@@ -73,13 +73,13 @@ def demo(
     """Simulator, engine and screen: no key, no network."""
     from payops.simulator import scenario as scenarios
 
-    suite = Path(scenario_name).is_dir()
-    if not headless and (as_json or check or suite):
+    suite = scenarios.suite_folder(scenario_name)
+    if not headless and (as_json or check or suite is not None):
         raise UsageError("--json, --check and a folder of scenarios go with --headless")
-    if suite:
+    if suite is not None:
         if store_path is not None:
             raise UsageError("--store goes with one scenario, not with a folder of them")
-        ctx.exit(_suite(Path(scenario_name), only, seeds, seed, as_json, check))
+        ctx.exit(_suite(suite, only, seeds, seed, as_json, check))
     if only is not None or seeds != 1:
         raise UsageError("--only and --seeds go with a folder of scenarios")
     scenario = scenarios.load(scenario_name)

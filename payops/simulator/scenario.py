@@ -80,6 +80,15 @@ def load(name_or_path: str) -> Scenario:
     return parse(text, str(path))
 
 
+def suite_folder(name_or_path: str) -> Path | None:
+    """The folder of scenarios of that path, or a shipped suite's; None when it is neither."""
+    path = Path(name_or_path)
+    if path.is_dir():
+        return path
+    shipped = Path(str(resources.files(__package__) / "suites"))
+    return next((each for each in shipped.glob("*") if each.name == name_or_path and each.is_dir()), None)
+
+
 def parse(text: str, source: str) -> Scenario:
     """A scenario from YAML text; `source` is how errors call it."""
     document = strict_yaml.parse(text, source)

@@ -64,6 +64,12 @@ class Money(RuleBasedStateMachine):
     def fix(self, incident: int, who: str) -> None:
         self.play.fix(incident, who)
 
+    @rule(first=st.sampled_from(WHO))
+    def everybody_approves(self, first: str) -> None:
+        for incident in range(5):
+            for who in (first, *WHO):
+                self.play.approve(incident, who)
+
     @rule(incident=INCIDENTS)
     def hold(self, incident: int) -> None:
         self.play.hold(incident)
