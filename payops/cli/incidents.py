@@ -157,6 +157,7 @@ def _dry_run(incident_id: str, config_path: str | None, as_json: bool) -> None:
                 if plan
                 else [],
                 "undo": plan.undo if plan else None,
+                "plan_hash": view.plan_hash or None,
                 "would_act": view.would_act,
                 "why_not": view.why_not or (view.refusal.reason if view.refusal else None),
             }
@@ -167,6 +168,7 @@ def _dry_run(incident_id: str, config_path: str | None, as_json: bool) -> None:
         for step in view.plan.steps:
             out.line(f"  {step}")
         out.line(f"undo: {view.plan.undo or 'none'}")
+        out.line(f"plan hash: {view.plan_hash}")
     if view.refusal is not None:
         out.line(f"refused: {view.refusal.reason}")
     if not view.would_act:
