@@ -118,30 +118,27 @@ class _Run:
         escalation.keep_quiet(self._store, self._world.settings, now)
         self._runner.tick(signals, now, may_act=True)
         self._hand_over(signals, now)
-        incident = self._look()
+        incident = self._incident
         if incident is not None:
             self._seen.remedies |= {a.remedy for a in self._store.incidents.attempts(incident.id)}
         return signals
 
     def _hand_over(self, signals: SignalSet, now: datetime) -> None:
-        """Send handoffs, and remember which branches of the rule held when one went out."""
-        incident = self._look()
-        holding = []
-        if incident is not None and incident.state != "resolved":
-            policy = parse_policy(incident.policy)
-            attempts = self._store.incidents.attempts(incident.id)
-            handoffs = self._store.incidents.handoffs(incident.id)
-            values = values_of(policy, incident, attempts, handoffs, signals, now)
-            for level in (2, 3, 4):
-                steps = policy.at_level(level)
-                holding += [(level, i) for i, step in enumerate(steps) if due(step, policy, values)]
-        before = incident.level if incident else 1
+        """Send handoffs, and remember which branch of the rule held when one went out."""
+        before = self._look()
         escalation.tick(self._store, self._world.settings, signals, now)
         escalation.audit(self._store, self._world.settings, signals, now)
         after = self._look()
-        if after is not None and after.level > before:
-            first = next((branch for branch in holding if branch[0] == after.level), None)
-            self._seen.branches |= {first} if first else set()
+        if before is None or after is None or before.id != after.id or after.level == before.level:
+            return
+        policy = parse_policy(before.policy)
+        attempts = self._store.incidents.attempts(before.id)
+        handoffs = self._store.incidents.handoffs(before.id)[:-1]
+        values = values_of(policy, before, attempts, handoffs, signals, now)
+        for index, step in enumerate(policy.at_level(after.level)):
+            if due(step, policy, values):
+                self._seen.branches.add((after.level, index))
+                return
 
     def _operate(self, now: datetime, signals: SignalSet) -> str:
         """Do what operators do by now; the refusal of an action fails the test."""

@@ -39,9 +39,12 @@ class Quiet:
 
 def tick(store: Store, settings: Settings, now: datetime) -> None:
     """Bring every open incident in line with the silences and windows of `now`."""
+    incidents = store.incidents.open_ones()
+    if not incidents:
+        return
     silences = store.silences.in_force(now)
     windows = [(each, until) for each in settings.windows if (until := each.open_until(now)) is not None]
-    for incident in store.incidents.open_ones():
+    for incident in incidents:
         try:
             _settle(store, incident, quiet_of(incident, silences, windows), now)
         except LostRace as lost:

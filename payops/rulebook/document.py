@@ -195,7 +195,7 @@ class _Builder:
 
     def _scalar(self, event: Any, mark: Mark) -> Any:
         text: str = event.value
-        if any("\ud800" <= character <= "\udfff" for character in text):
+        if not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text):
             self._document.error(mark, "half of a surrogate pair is not text: write the character itself")
             return ""
         if not event.implicit[0] or event.style:
