@@ -9,14 +9,18 @@ from math import exp
 DAY, WEEK = 24, 168
 PRIOR = 200.0
 """So many payments' worth of trust each level of a baseline gives the level above it."""
+RARE, LEAST = 0.02, 1e-4
+"""Below this share payments tell less: an hour without a failure that is rare anyway must not pass for a better one.
+The trust then is so many expected failures."""
 CAUTION = 1.28
 BELIEVED = 0.04
 """How far a stream's wobble is expected to lie from its parent's: the square of a spread of 0.2."""
 
 
 def shrunk(failed: float, n: float, towards: float) -> float:
-    """The share of `failed` in `n`, drawn `towards` a known one."""
-    return (failed + PRIOR * towards) / (n + PRIOR)
+    """The share of `failed` in `n`, drawn `towards` a known one; the more, the rarer failures are."""
+    prior = PRIOR if towards >= RARE else PRIOR * RARE / max(towards, LEAST)
+    return (failed + prior * towards) / (n + prior)
 
 
 def margin(wobble: float) -> float:

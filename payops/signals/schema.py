@@ -94,6 +94,33 @@ _PAYMENTS = (
         _LIMIT_S,
     ),
     Source(
+        "stages",
+        "The streams beside acceptance, per account: evidence that their share of failures rose, 1.0 as for acceptance, "
+        "and that share as usual. Unknown where the provider hides declines.",
+        _ACCOUNT,
+        _OF_ACCOUNT,
+        {
+            "authentication": Field("double", "of first attempts: failed at the authentication"),
+            "authentication_usual": Field("double", "the usual share, 0..1"),
+            "blocks": Field("double", "of first attempts: stopped by a rule of the merchant's"),
+            "blocks_usual": Field("double", "the usual share, 0..1"),
+            "renewals": Field("double", "of renewals: refused the first time"),
+            "renewals_usual": Field("double", "the usual share, 0..1"),
+            "dunning": Field("double", "of later tries to collect: refused"),
+            "dunning_usual": Field("double", "the usual share, 0..1"),
+            "delayed": Field(
+                "double", "of payments by methods that take days, when they complete: came back"
+            ),
+            "delayed_usual": Field("double", "the usual share, 0..1"),
+            "abandoned": Field("double", "of customers' attempts: begun and left"),
+            "abandoned_usual": Field("double", "the usual share, 0..1"),
+            "everywhere": Field(
+                "double", "of acceptance over all accounts together; unknown with one account"
+            ),
+        },
+        _LIMIT_S,
+    ),
+    Source(
         "traffic",
         "Whether payments still come, per account: first attempts, or completions where declines are hidden, against "
         "what is usual at this hour of the week.",

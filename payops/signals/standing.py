@@ -40,9 +40,12 @@ class Standing:
 
 
 def standing(store: Store, account: str, family: Family) -> Standing:
-    """One family of one account as it stood when the last payment was counted; empty while a history is gone through."""
+    """One family of one account as it stood when the last payment was counted; empty while a history is gone through.
+
+    The account of the empty name is all of them together.
+    """
     cursor = store.streams.cursor(account)
-    if cursor is None or cursor.replay_at is not None:
+    if account and (cursor is None or cursor.replay_at is not None):
         return Standing((), None, None, None)
     return weigh(store.streams.standing(account, family), store.streams.watched(LEAST))
 
