@@ -14,6 +14,7 @@ from .success import seen_at
 
 DAY = timedelta(hours=24)
 WEEK = timedelta(days=7)
+MONTH = timedelta(days=30)
 _UNANSWERED = timedelta(days=2)
 """A dispute lost so soon after its reply was due was lost without one: a bank takes weeks to judge a reply."""
 
@@ -56,5 +57,6 @@ def row(store: Store, account: AccountSettings, now: datetime) -> SignalRow:
         "without_deadline": len(found) - len(due),
         "missed_7d": len(missed(store, account, now)),
         "new_24h": sum(each.at > now - DAY for each in found),
+        "usual_24h": store.facts.disputes_opened(account.name, now - MONTH - DAY, now - DAY) / MONTH.days,
     }
     return SignalRow(account_labels(account), values, seen_at(store, account, now))

@@ -22,6 +22,10 @@ _MONEY_BACK = (
         {
             "count": Field("int", "such refunds of the last 60 days"),
             "count_24h": Field("int", "of these, failed in the last 24 hours"),
+            "usual_24h": Field(
+                "double",
+                "refunds made in a day that failed, made good or not: the mean of the 30 days before",
+            ),
             "reissuable": Field("int", "of these, whose reason does not say that the same would fail again"),
             "oldest_s": Field("int", "how long ago the first of them failed, seconds; 0 without one"),
         },
@@ -69,6 +73,7 @@ _MONEY_BACK = (
             "without_deadline": Field("int", "how many tell no deadline"),
             "missed_7d": Field("int", "lost in the last 7 days right after their deadline: nobody replied"),
             "new_24h": Field("int", "of those without a reply, opened in the last 24 hours"),
+            "usual_24h": Field("double", "disputes opened in a day, the mean of the 30 days before"),
         },
         _OBJECTS_S,
     ),

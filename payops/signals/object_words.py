@@ -59,6 +59,9 @@ def _disputes(values: Values) -> Told:
     if told and isinstance(due, int):
         told.append(f"the first reply is due in {_span(due)}: no reply is lost")
     missed = _some(values, "missed_7d", "lost in 7 days because nobody replied")
+    new, usual = values.get("new_24h"), values.get("usual_24h")
+    if told and isinstance(new, int) and isinstance(usual, float) and new > usual:
+        told.append(f"{new} opened in 24 h, {usual:.1f} a day {be(2)} usual")
     return [*told, *([missed] if missed else [])], used
 
 

@@ -25,6 +25,7 @@ from .success import seen_at
 LOOK_BACK = timedelta(days=60)
 """A refund made longer ago is nobody's work any more."""
 DAY = timedelta(hours=24)
+MONTH = timedelta(days=30)
 
 
 def failed(store: Store, account: Whose, now: datetime) -> tuple[Refund, ...]:
@@ -73,6 +74,8 @@ def failed_row(store: Store, account: AccountSettings, now: datetime) -> SignalR
     values = {
         "count": len(found),
         "count_24h": sum((each.changed_at or each.at) > now - DAY for each in found),
+        "usual_24h": store.facts.refunds_counted(account.name, FAILED, now - MONTH - DAY, now - DAY)
+        / MONTH.days,
         "reissuable": sum(reissuable(each) for each in found),
         "oldest_s": max((age_s(each.changed_at or each.at, now) or 0 for each in found), default=0),
     }

@@ -35,7 +35,9 @@ _BY_CUSTOMER = (
     " CROSS JOIN attempts AS later ON later.account = ?1 AND later.attempt_id = wanted.value"
     " CROSS JOIN attempts AS earlier ON earlier.account = ?1 AND earlier.customer = later.customer"
     f" AND earlier.at BETWEEN later.at - {DOUBLE_WITHIN_S} AND later.at"
-    f" AND earlier.order_id IS NULL AND later.order_id IS NULL{_SAME}"
+    " AND earlier.order_id IS NULL AND later.order_id IS NULL"
+    # Two subscriptions of one price fall due together: what a schedule charges is no double click.
+    f" AND COALESCE(later.initiated_by, 'customer') = 'customer'{_SAME}"
 )
 
 

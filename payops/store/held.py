@@ -97,6 +97,23 @@ class ObjectFacts:
             for row in self._in_states("invoices", "invoice_id", account, statuses)
         ]
 
+    def refunds_counted(self, account: str, statuses: Sequence[str], start: datetime, end: datetime) -> int:
+        """How many refunds made in [start, end) are in one of these states now."""
+        wanted, values = _of_statuses(statuses)
+        (row,) = self._rows(
+            f"SELECT COUNT(*) FROM refunds WHERE account = ? AND at >= ? AND at < ?{wanted}",  # noqa: S608
+            (account, to_epoch(start), to_epoch(end), *values),
+        )
+        return int(row[0])
+
+    def disputes_opened(self, account: str, start: datetime, end: datetime) -> int:
+        """How many disputes were opened in [start, end), whatever became of them."""
+        (row,) = self._rows(
+            "SELECT COUNT(*) FROM disputes WHERE account = ? AND at >= ? AND at < ?",
+            (account, to_epoch(start), to_epoch(end)),
+        )
+        return int(row[0])
+
     def disputes(self, account: str, statuses: Sequence[DisputeStatus] | None = None) -> list[Dispute]:
         """Disputes in these states (None = all), by id."""
         return [_dispute(row) for row in self._in_states("disputes", "dispute_id", account, statuses)]

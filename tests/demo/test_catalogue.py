@@ -81,7 +81,6 @@ CASES = (
         ends="state: resolved, ended_as: self_healed",
     ),
     Case("card_testing", "card-testing", ("stripe", "braintree"), ends="level: 3"),
-    Case("gateway_rejections", "gateway-rejections", ("stripe", "braintree"), also=("success-rate-drop",)),
     Case(
         "traffic_silence",
         "traffic-silence",

@@ -80,7 +80,7 @@ def closed_by_a_person(store: Store, rule: str, at: datetime) -> None:
 def test_a_failed_refund_stands_until_a_later_one_goes_through(store: Store, settings: Settings):
     learn(store, attempts=(charge(),), refunds=(refund("re_1", "failed", failure_reason="declined"),))
     assert values(refunds.failed_row, store, settings) == {
-        "count": 1, "count_24h": 1, "reissuable": 1, "oldest_s": 3600,
+        "count": 1, "count_24h": 1, "usual_24h": 0.0, "reissuable": 1, "oldest_s": 3600,
     }  # fmt: skip
     learn(store, refunds=(refund("re_2", "failed", 30 * MINUTE),))
     assert values(refunds.failed_row, store, settings)["count"] == 2
@@ -252,7 +252,7 @@ def dispute(
 def test_a_dispute_waits_until_it_is_answered_and_one_missed_says_so(store: Store, settings: Settings):
     learn(store, disputes=(dispute(),))
     assert values(disputes.row, store, settings) == {
-        "count": 1, "due_s": 3 * 86_400, "due_24h": 0, "without_deadline": 0, "missed_7d": 0, "new_24h": 0,
+        "count": 1, "due_s": 3 * 86_400, "due_24h": 0, "without_deadline": 0, "missed_7d": 0, "new_24h": 0, "usual_24h": 0.0,
     }  # fmt: skip
     assert values(disputes.row, store, settings, NOW + 50 * HOUR)["due_24h"] == 1
     learn(store, disputes=(dispute("under_review", changed=MINUTE),))
@@ -363,3 +363,23 @@ def test_what_a_person_closed_is_counted_no_more_and_what_came_later_is(store: S
         subscriptions=(owing("sub_2", MINUTE),),
     )
     assert [values(row, store, settings)["count"] for row in rows.values()] == [1, 1, 1]
+
+
+def test_a_day_is_compared_with_the_month_before_whatever_became_of_it(store: Store, settings: Settings):
+    failed = tuple(refund(f"re_{n}", "failed", n * DAY + HOUR) for n in range(1, 16))
+    later = refund("re_20", "succeeded", timedelta(0))
+    cases = tuple(
+        replace(dispute("won"), dispute_id=f"dp_{n}", at=NOW - n * DAY - HOUR) for n in range(1, 31)
+    )
+    learn(store, attempts=(charge(ago=20 * DAY),), refunds=(*failed, later), disputes=cases)
+    assert values(refunds.failed_row, store, settings)["usual_24h"] == 0.5
+    assert values(disputes.row, store, settings)["usual_24h"] == 1.0
+
+
+def test_two_renewals_of_one_price_at_once_are_not_suspected(store: Store, settings: Settings):
+    both = tuple(
+        charge(f"ch_{n}", 30 * MINUTE, order_id=None, initiated_by=who)
+        for n, who in enumerate(("renewal",) * 2)
+    )
+    learn(store, attempts=both)
+    assert values(duplicates.row, store, settings)["suspected_1h"] == 0

@@ -14,6 +14,7 @@ from . import (
     application_gaps,
     approvals,
     card_findings,
+    dispute_times,
     escalation,
     exceptions,
     first,
@@ -49,6 +50,7 @@ HISTORY: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("0016_application_gaps", application_gaps.STATEMENTS),
     ("0017_shown_events", shown_events.STATEMENTS),
     ("0018_orders", orders.STATEMENTS),
+    ("0019_dispute_times", dispute_times.STATEMENTS),
 )
 CURRENT = len(HISTORY)
 APPLICATION_ID = 0x7061796F
