@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from payops.detection import Located, Slice, compatible, nested, once_in_years
+from payops.detection import Located, Slice, Stream, compatible, nested, once_in_years
 
 from .attempts import Attempts
 from .findings import Findings, Toll
@@ -54,7 +54,7 @@ class Alarms:
         self._findings = Findings(attempts, tracks)
         self._alarms: list[Alarm] = []
 
-    def raised(self, track: Track, index: int) -> None:
+    def raised(self, track: Track, stream: Stream, index: int) -> None:
         """A stream alarmed at this attempt."""
         at_us = self._counted[index].at_us
         first = self._findings.onset(track, index)
@@ -65,7 +65,7 @@ class Alarms:
                 located.best.slice if located and compatible(located.best.slice, track.slice) else track.slice
             )
             per_day = self._tracks.per_day(track, at_us)
-            years = once_in_years(track.stream.detector.evidence, per_day, self._tracks.judged)
+            years = once_in_years(stream.evidence, per_day, self._tracks.judged)
             alarm = Alarm(named, first, index, years)
             self._alarms.append(alarm)
         alarm.members.append(track)
@@ -75,7 +75,7 @@ class Alarms:
         """A stream is back at its baseline; with the one that tells best, or the last, its alarm is over."""
         for alarm in self._open():
             if track in alarm.members:
-                back = not any(member.stream.detector.alarmed for member in alarm.members)
+                back = not any(member.alarmed for member in alarm.members)
                 if back or track is self._leader(alarm):
                     alarm.ended = index
         self._hold()
@@ -136,10 +136,11 @@ class Alarms:
     def _hold(self) -> None:
         open_ = self._open()
         for track in self._tracks:
-            held = [alarm for alarm in open_ if compatible(alarm.slice, track.slice)]
-            if held and not track.stream.held:
-                track.stream.exclude(min(self._counted[alarm.first].at_us for alarm in held) / 1_000_000)
-            track.stream.held = bool(held)
+            if stream := track.stream:
+                held = [alarm for alarm in open_ if compatible(alarm.slice, track.slice)]
+                if held and not stream.held:
+                    stream.exclude(min(self._counted[alarm.first].at_us for alarm in held) / 1_000_000)
+                stream.held = bool(held)
 
     def _told(self, alarm: Alarm) -> Told:
         end = len(self._counted) - 1 if alarm.ended is None else alarm.ended
@@ -199,6 +200,6 @@ class Watches:
         return self._ended + len(self._times)
 
     def _close(self) -> None:
-        on = [time for time in self._times if any(track.stream.detector.watching for track in time)]
+        on = [time for time in self._times if any(track.watching for track in time)]
         self._ended += len(self._times) - len(on)
         self._times = on

@@ -69,7 +69,7 @@ class Findings:
             row = self._counted[index]
             hour = row.at_us // HOUR_US
             if hour not in bounds:
-                bounds[hour] = track.stream.baseline.bound(hour) or 0.0
+                bounds[hour] = (track.stream.baseline.bound(hour) if track.stream else None) or 0.0
             failed.append(row.status == FAILED)
             p0.append(bounds[hour])
         found = onset(failed, p0)
@@ -100,7 +100,7 @@ class Findings:
         """How many nats the stream's payments speak for a rise when those of a slice are left out."""
         other = self._tracks.of(without)
         n, failed, expected = 0, 0, 0.0
-        for index in range(first, last + 1):
+        for index in range(max(first, last - SCANNED), last + 1):
             row = self._counted[index]
             group = self._tracks.group(row.values)
             if track in group and other not in group:

@@ -40,15 +40,14 @@ def judge(
         at_us, failed = row.at_us, row.status == FAILED
         at_s = at_us / 1_000_000
         tracks.pass_to(at_us)
-        group = tracks.group(row.values)
-        for track in group:
+        for track in tracks.group(row.values):
             tracks.count(track, at_us)
-        for track in group:
-            turn = track.stream.feed(at_s, failed, tracks.threshold(track, at_us) if failed else NEVER)
+        for track, stream in tracks.streams(row.values):
+            turn = stream.feed(at_s, failed, tracks.threshold(track, at_us) if failed else NEVER)
             if turn is None:
                 continue
             if turn is Turn.ALARM:
-                alarms.raised(track, index)
+                alarms.raised(track, stream, index)
                 watches.alarmed(alarms.raised_slices)
             elif turn is Turn.RECOVERED:
                 alarms.recovered(track, index)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import combinations, count
 
@@ -14,24 +15,37 @@ MOST_VALUES = 200
 """A column with more values is no dimension but a name for each payment."""
 JUDGED = 200
 """Payments in 30 days that a stream needs to be judged by itself."""
+FEWEST = 4
+"""Fewer payments in all can never alarm: such a slice counts in K and needs no stream."""
 DAY_US = 86_400_000_000
 HOUR_US = 3_600_000_000
 
 
 class Track:
-    """One stream of the export: its slice, how many of its payments came so far, and whether it is judged."""
+    """One stream of the export: its slice, how many of its payments came so far, and whether it is judged.
+
+    `stream` is None where the whole export has too few payments of it to say anything.
+    """
 
     __slots__ = ("active", "n", "slice", "stream")
 
-    def __init__(self, slice_: Slice, stream: Stream) -> None:
+    def __init__(self, slice_: Slice, stream: Stream | None) -> None:
         self.slice = slice_
         self.stream = stream
         self.n = 0
         self.active = False
 
+    @property
+    def alarmed(self) -> bool:
+        return self.stream is not None and self.stream.detector.alarmed
+
+    @property
+    def watching(self) -> bool:
+        return self.stream is not None and self.stream.detector.watching
+
     def expected(self, at_us: int) -> float | None:
         """The failure share expected in that hour, as known now; where the slice is too young, its parent's."""
-        stream: Stream | None = self.stream
+        stream = self.stream
         while stream is not None:
             share = stream.baseline.expected(at_us // HOUR_US)
             if share is not None:
@@ -49,8 +63,10 @@ class Tracks:
         self._expected = expected_failures
         self._all: dict[Slice, Track] = {}
         self._groups: dict[tuple[str, ...], tuple[Track, ...]] = {}
+        self._fed: dict[tuple[str, ...], tuple[tuple[Track, Stream], ...]] = {}
         seen: list[set[str]] = [set() for _ in columns]
-        for values in {row.values for row in rows}:
+        often = Counter(row.values for row in rows)
+        for values in often:
             for known, value in zip(seen, values, strict=True):
                 known.add(value)
         self._columns = [
@@ -58,6 +74,10 @@ class Tracks:
             for index, column in enumerate(columns)
             if 1 < len(seen[index] - {""}) <= MOST_VALUES
         ]
+        self._sizes: Counter[Slice] = Counter()
+        for values, n in often.items():
+            for slice_ in self._slices(values):
+                self._sizes[slice_] += n
         self._began_us = rows[0].at_us if rows else 0
         self._leaving: list[tuple[float, int, Track]] = []
         self._order = count()
@@ -68,10 +88,16 @@ class Tracks:
         """The streams a payment of these values belongs to, each after its parent."""
         group = self._groups.get(values)
         if group is None:
-            known = [(column, values[index]) for index, column in self._columns if values[index]]
-            slices: list[Slice] = [TOTAL, *((one,) for one in known), *combinations(known, 2)]
-            group = self._groups[values] = tuple(self._track(slice_) for slice_ in slices)
+            group = self._groups[values] = tuple(self._track(slice_) for slice_ in self._slices(values))
         return group
+
+    def streams(self, values: tuple[str, ...]) -> tuple[tuple[Track, Stream], ...]:
+        """Those of the group that have a stream to be fed, with it."""
+        found = self._fed.get(values)
+        if found is None:
+            group = self.group(values)
+            found = self._fed[values] = tuple((track, track.stream) for track in group if track.stream)
+        return found
 
     def __iter__(self) -> Iterator[Track]:
         return iter(self._all.values())
@@ -105,6 +131,10 @@ class Tracks:
     def threshold(self, track: Track, at_us: int) -> float:
         return threshold(self.per_day(track, at_us), self.judged) if track.active else NEVER
 
+    def _slices(self, values: tuple[str, ...]) -> list[Slice]:
+        known = [(column, values[index]) for index, column in self._columns if values[index]]
+        return [TOTAL, *((one,) for one in known), *combinations(known, 2)]
+
     def _until(self, track: Track) -> float:
         """Until when the stream's payments so far are enough."""
         return self._began_us + track.n * 30 / JUDGED * DAY_US
@@ -114,5 +144,6 @@ class Tracks:
         if track is None:
             parent = self._track(slice_[:-1]).stream if slice_ else None
             baseline = None if self._expected is None else Fixed(self._expected)
-            track = self._all[slice_] = Track(slice_, Stream(parent, baseline))
+            stream = Stream(parent, baseline) if self._sizes[slice_] >= FEWEST else None
+            track = self._all[slice_] = Track(slice_, stream)
         return track
