@@ -157,7 +157,7 @@ def test_what_an_application_does_not_take_is_received_not_processed_and_told_to
     tmp_path: Path,
 ) -> None:
     down = ", application: {down_at: 0s, status: 500}"
-    with lived("stripe", "relay", tmp_path, down, "14m") as house:
+    with lived("stripe", "relay", tmp_path, down, "8m") as house:
         (incident,) = house.incidents()
         assert (incident.rule, incident.level, incident.state) == ("webhook-forwarding-failing", 2, "open")
         (attempt,) = house.store.incidents.attempts(incident.id)
