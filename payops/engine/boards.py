@@ -17,6 +17,7 @@ from payops.signals.impact import impact
 from payops.signals.troubles import deadlines
 from payops.store import Store
 
+from . import daily
 from .board import AccountCard, Blocked, Board, EngineState, IncidentRow, Levels, NextItem
 from .cards import card
 
@@ -296,7 +297,10 @@ def next_items(
 
 
 def _deadlines(store: Store, settings: Settings, now: datetime) -> list[NextItem]:
-    return [NextItem(at, what) for each in settings.accounts for at, what in deadlines(store, each, now)]
+    """What the providers' calendars and payops's own hold."""
+    found = [NextItem(at, what) for each in settings.accounts for at, what in deadlines(store, each, now)]
+    check = daily.due_at(store)
+    return found if check is None else [*found, NextItem(max(check, now), daily.WHAT)]
 
 
 def levels(endings: Sequence[tuple[str, int, str | None, int]]) -> Levels:

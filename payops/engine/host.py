@@ -28,6 +28,7 @@ from payops.store import Lease, Store
 from .board import Board
 from .boards import LEASE, build
 from .commands import Hands, Request, carry_out
+from .daily import LOOKS_S, DailyCheck
 from .engine import Engine
 from .forwarding import LiveForwarding, fetch_from
 from .listening import Listening
@@ -143,6 +144,10 @@ class EngineHost:
         self._scheduler = BackgroundScheduler(timezone="UTC")
         self._scheduler.add_job(
             self._due.set, "interval", seconds=TICK_S, id="tick", max_instances=1, coalesce=True
+        )
+        check = DailyCheck(self.store, self._now, lambda: self._lease is not None)
+        self._scheduler.add_job(
+            check, "interval", seconds=LOOKS_S, id="daily check", max_instances=1, coalesce=True
         )
         self._scheduler.start()
         self._record("engine started")

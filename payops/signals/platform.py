@@ -44,7 +44,13 @@ def note_late(store: Store, late_s: int, now: datetime) -> None:
 
 def note_audit(store: Store, now: datetime) -> None:
     """Keep that the audit was found broken: the next row payops writes would hide it from a look at the end."""
-    if not store.audit.ends_well() and broken_since(store) is None:
+    if not store.audit.ends_well():
+        note_broken(store, now)
+
+
+def note_broken(store: Store, now: datetime) -> None:
+    """Keep that a look at the whole chain, or at the store's file, found something wrong."""
+    if broken_since(store) is None:
         store.switches.meta_set(BROKEN, iso(now))
 
 
