@@ -139,7 +139,11 @@ def gateway(
 ) -> str:
     """Provider, endpoint, credential, error codes and request ids: what the provider's support asks for."""
     if incident.account == HOUSE:
-        return f"payops itself, {store.where}, on schema {CURRENT}; no provider is concerned and none was called."
+        return (
+            f"{incident.account} itself, {store.where} on schema {CURRENT}, which watches {PROVIDER_NAMES[incident.provider]} "
+            "and what else is configured; no provider is at fault or was called: monitor credential and application's key "
+            "are not concerned."
+        )
     parts = [f"{PROVIDER_NAMES[incident.provider]} account {incident.account} ({incident.mode})"]
     parts += _endpoint(store, incident, account)
     parts.append(_credential(store, incident))

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from payops.clock import iso, iso_or_none
-from payops.domain.incidents import HOUSE, FixAttempt, Handoff, Incident, TimelineEntry
+from payops.domain.incidents import FixAttempt, Handoff, Incident, TimelineEntry
 from payops.store import Store
 
 from .story import Story
@@ -95,7 +95,7 @@ def _document(
         "id": incident.id,
         "rule": incident.rule,
         "challenge": incident.challenge,
-        "provider": None if incident.account == HOUSE else incident.provider,
+        "provider": incident.provider,
         "account": incident.account,
         "opened_at": iso(incident.opened_at),
         "state": incident.state,
