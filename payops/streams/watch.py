@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from payops.clock import from_epoch, to_epoch
 from payops.config import AccountSettings, Settings
 from payops.detection import Stream, Turn, onset, threshold
-from payops.domain.counting import Ended, is_delayed
+from payops.domain.counting import Ended, Family, is_delayed
 from payops.domain.feeds import SIGHT
 from payops.store import Store
 from payops.store.streams import Notice, StreamCursor, StreamRow
@@ -25,6 +25,8 @@ LOOK_BACK = 2_000
 NEAR_S = 900
 """Alarms of nested slices whose onsets are so close are one."""
 READ_AHEAD_S = 1800
+REASONS: tuple[Family, ...] = ("codes", "authentication")
+"""Families that tell why acceptance fell."""
 LEAST_PENDING_S = 900
 RECOUNT = 500
 """How often the watched streams are counted anew while a history is gone through."""
@@ -261,11 +263,14 @@ class Watch:
 
     def _recovered(self, book: Book, tracked: Tracked, at: int) -> None:
         """The alarm is over, and with it those of its parts; what was counted meanwhile teaches nobody."""
-        for other in book.alarmed(tracked.family):
-            if other is not tracked and set(tracked.slice) <= set(other.slice):
-                other.stream.detector.reset()
-                self._note_recovery(other, at)
         self._note_recovery(tracked, at)
+        parts = [each for each in book.alarmed(tracked.family) if set(tracked.slice) <= set(each.slice)]
+        if tracked.family == "acceptance" and len(parts) == len(book.alarmed("acceptance")):
+            # The codes of a drop that is over ran the same alarm; one that still surges begins its own.
+            parts += [each for family in REASONS for each in book.alarmed(family)]
+        for part in parts:
+            part.stream.detector.reset()
+            self._note_recovery(part, at)
         if tracked.family != "calls":
             book.release()
 

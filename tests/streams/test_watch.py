@@ -35,14 +35,14 @@ def seen(store: Store) -> tuple[list[StreamRow], list[Notice]]:
 def live(
     store: Store, settings: Settings, attempts: Sequence[Attempt], since: datetime, restart: bool
 ) -> None:
-    """History up to `since` in one go, then a tick every half a minute."""
+    """History up to `since` in one go, then a tick every minute."""
     keep(store, [each for each in attempts if each.at < since])
     watch = Watch(store, settings)
     watch.advance(since)
     at = since
     while at < NOW:
-        keep(store, [each for each in attempts if at <= each.at < at + MINUTE / 2])
-        at += MINUTE / 2
+        keep(store, [each for each in attempts if at <= each.at < at + MINUTE])
+        at += MINUTE
         if restart:
             watch = Watch(store, settings)
         watch.advance(at)
@@ -50,29 +50,29 @@ def live(
 
 @pytest.fixture(scope="module")
 def drop() -> list[Attempt]:
-    return day(3, NOW, 12, 4, dropped)
+    return day(3, NOW, 8, 4, dropped)
 
 
 def test_a_restart_at_every_tick_changes_nothing(settings: Settings, drop: list[Attempt]) -> None:
     with Store.in_memory(NOW) as one, Store.in_memory(NOW) as other:
-        live(one, settings, drop, NOW - timedelta(minutes=40), restart=False)
-        live(other, settings, drop, NOW - timedelta(minutes=40), restart=True)
+        live(one, settings, drop, NOW - timedelta(minutes=30), restart=False)
+        live(other, settings, drop, NOW - timedelta(minutes=30), restart=True)
         assert seen(one) == seen(other)
 
 
 def test_another_process_that_counted_meanwhile_is_followed(
     store: Store, settings: Settings, drop: list[Attempt]
 ) -> None:
-    keep(store, drop[:2000])
+    keep(store, drop[:1400])
     first, second = Watch(store, settings), Watch(store, settings)
     first.advance(NOW)
-    keep(store, drop[2000:2500])
+    keep(store, drop[1400:1700])
     second.advance(NOW)
-    keep(store, drop[2500:])
+    keep(store, drop[1700:])
     first.advance(NOW)
     with Store.in_memory(NOW) as alone:
         watch = Watch(alone, settings)
-        for part in (drop[:2000], drop[2000:2500], drop[2500:]):
+        for part in (drop[:1400], drop[1400:1700], drop[1700:]):
             keep(alone, part)
             watch.advance(NOW)
         assert seen(store) == seen(alone)
@@ -132,6 +132,10 @@ def test_a_drop_is_noticed_with_its_onset_merged_into_one_and_recovered(
     whole = next(each for each in notices if each.what == "recovery" and each.slice == ())
     assert healed < whole.at < healed + timedelta(minutes=20)
     assert store.streams.rows_alarmed("acceptance") == []
+    # Its codes' alarms were the same one: they are over with it.
+    codes = [each for each in seen(store)[1] if each.family == "codes"]
+    assert {each.at for each in codes if each.what == "recovery"} <= {whole.at}
+    assert store.streams.rows_alarmed("codes") == []
 
 
 def test_healthy_days_make_no_alarm_and_teach_what_to_expect(store: Store, settings: Settings) -> None:
@@ -163,7 +167,7 @@ def test_a_drop_teaches_nothing(store: Store, settings: Settings) -> None:
 def test_a_long_history_is_gone_through_in_parts_and_says_nothing_meanwhile(
     store: Store, settings: Settings, drop: list[Attempt], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("payops.streams.watch.CHUNK", 1500)
+    monkeypatch.setattr("payops.streams.watch.CHUNK", 1000)
     keep(store, drop)
     watch = Watch(store, settings)
     watch.advance(NOW)

@@ -97,6 +97,16 @@ def test_every_feed_state_has_a_glyph_and_words(state) -> None:
         assert "50 %" in text
 
 
+@pytest.mark.parametrize("width", [80, 140])
+def test_what_the_detectors_noticed_stands_on_every_card_with_its_glyph(width: int) -> None:
+    watch = replace(CARD, noticed="watch: more failures than usual, card brand amex; not enough for an alarm")
+    alarm = replace(CARD, noticed="alarm since 14:02 UTC: 61 of 240 failed, 12 expected, card brand visa")
+    for one, glyph in ((watch, "▲ watch: "), (alarm, "▼ alarm since 14:02 UTC: 61 of 240 failed")):
+        assert glyph in card.feed(one, TIMES, NOW, width).plain
+        assert glyph in card.compact(one, TIMES, NOW, width)[1].plain
+    assert "as of" in card.feed(alarm, TIMES, NOW, width).plain
+
+
 def test_times_carry_the_day_when_it_is_another() -> None:
     assert TIMES.minute(NOW, NOW) == "14:02"
     assert TIMES.minute(NOW - timedelta(days=1), NOW) == "Jan 14 14:02"
