@@ -182,7 +182,7 @@ class Provider(Protocol):
 
 
 class WebhookVerifier(Protocol):
-    """Knows an account's webhook secrets. It may read a certificate once (PayPal); it makes no other call."""
+    """Knows an account's webhook secrets. It may read a certificate once, and ask where it cannot (PayPal)."""
 
     account: str
     waits: bool

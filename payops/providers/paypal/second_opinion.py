@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import json
+import logging
+import threading
+from collections import deque
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import msgspec
+
+from payops.domain.errors import ProviderError, UsageError
 
 from . import wire
 from .session import Session
 
+log = logging.getLogger(__name__)
 PATH = "/v1/notifications/verify-webhook-signature"
 _FIELDS = {
     "auth_algo": "paypal-auth-algo",
@@ -19,6 +25,32 @@ _FIELDS = {
     "transmission_sig": "paypal-transmission-sig",
     "transmission_time": "paypal-transmission-time",
 }
+
+
+_MOST_ASKED = 6
+_WITHIN = timedelta(minutes=1)
+
+
+class Opinion:
+    """Asks for one webhook at a time and so often a minute: anybody may send what is in doubt."""
+
+    def __init__(self, session: Session, slot: int) -> None:
+        self._session = session
+        self._slot = slot
+        self._lock = threading.Lock()
+        self._asked: deque[datetime] = deque(maxlen=_MOST_ASKED)
+
+    def ask(self, body: bytes, headers: Mapping[str, str], now: datetime) -> bool | None:
+        """Whether PayPal calls the signature right; None when it cannot be asked, or was asked too often."""
+        with self._lock:
+            if len(self._asked) == _MOST_ASKED and timedelta() <= now - self._asked[0] < _WITHIN:
+                return None
+            self._asked.append(now)
+            try:
+                return ask(self._session, self._slot, body, headers, now)
+            except (ProviderError, UsageError) as error:
+                log.warning("%s: PayPal was not asked about a webhook: %s", self._session.account, error)
+                return None
 
 
 class Verdict(msgspec.Struct, frozen=True):

@@ -288,7 +288,7 @@ def test_unknown_addresses_cost_a_bounded_number_of_requests(judge, authority, p
         headers = authority.headers(BODY, **{"paypal-cert-url": f"{URL}{n}"})
         # Beyond the bound one of them may be PayPal's newest: its sender is asked to come back.
         assert kind_of(verifier.verify(BODY, headers, NOW)) == ("header" if n < 20 else "undecided")
-    assert len(paypal.asked) == 20
+    assert sum("/certs/" in each.path for each in paypal.asked) == 20
 
 
 @pytest.mark.parametrize("answer", [reply(b"", 500), reply(b"", 429)])
@@ -299,8 +299,28 @@ def test_a_certificate_that_cannot_be_had_now_says_nothing_of_the_sender(
     good, paypal.answer = paypal.answer, lambda _: answer
     verdict = verifier.verify(BODY, authority.headers(BODY), NOW)
     assert isinstance(verdict, Undecided) and "could not be fetched" in verdict.reason
+    assert paypal.asked[-1].path in ("/v1/notifications/verify-webhook-signature", "/v1/oauth2/token")
     paypal.answer = good
     assert kind_of(verifier.verify(BODY, authority.headers(BODY), NOW)) == "verified"
+
+
+@pytest.mark.parametrize(("said", "kind"), [("SUCCESS", "verified"), ("FAILURE", "signature")])
+def test_without_the_certificate_paypal_itself_is_asked(judge, authority, paypal, said, kind) -> None:
+    verifier = judge()
+    paypal.answer = lambda asked: (
+        reply({"verification_status": said}) if asked.path.endswith("signature") else reply(b"", 503)
+    )
+    assert kind_of(verifier.verify(BODY, authority.headers(BODY), NOW)) == kind
+    late = authority.headers(BODY, at=NOW - timedelta(days=5))
+    assert kind_of(verifier.verify(BODY, late, NOW)) == ("timestamp" if said == "SUCCESS" else "signature")
+
+
+def test_paypal_is_asked_a_bounded_number_of_times(judge, authority, paypal) -> None:
+    paypal.answer = lambda _: reply(b"", 503)
+    verifier = judge()
+    for _ in range(30):
+        assert kind_of(verifier.verify(BODY, authority.headers(BODY), NOW)) == "undecided"
+    assert sum(each.path.endswith("signature") for each in paypal.asked) <= 6 * 4
 
 
 def test_a_certificate_of_the_sandbox_is_a_claim_and_no_proof_of_the_wrong_mode(
