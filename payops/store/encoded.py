@@ -50,6 +50,19 @@ def hides(text: str) -> bool:
     )
 
 
+def may_hide(texts: str) -> bool:
+    """Whether any of many texts is worth opening, each between characters that are in no encoding."""
+    return (
+        "=" in texts
+        or "%" in texts
+        or "</" in texts
+        or "&#" in texts
+        or "{" in texts
+        or "[" in texts
+        or _TOKEN.search(texts) is not None
+    )
+
+
 def masked(text: str, of_field: OfField, of_text: OfText, of_value: OfValue) -> str:
     """The text with what was masked inside its encodings."""
     if text[0] in "{[":

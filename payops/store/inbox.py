@@ -8,6 +8,7 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
@@ -93,7 +94,7 @@ class Inbox(InboxSearch, InboxReplay):
                 *event_values(delivery.account, delivery.event),
                 body,
                 delivery.sha256,
-                redact_text(delivery.verdict),
+                _verdict(delivery.verdict),
                 received,
                 received,
                 1,
@@ -377,6 +378,11 @@ class Inbox(InboxSearch, InboxReplay):
         for kind, _, count in self.refused_since(account, since):
             counted[kind] = counted.get(kind, 0) + count
         return counted
+
+
+@lru_cache(maxsize=64)
+def _verdict(text: str) -> str:
+    return redact_text(text)
 
 
 def _receive(db: sqlite3.Connection, rows: Sequence[Sequence[Any]]) -> Collection[tuple[str, str]]:

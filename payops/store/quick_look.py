@@ -31,7 +31,7 @@ _LONG = b"0" * 13
 _LONG_NUMBER = re.compile(r"[0-9]{13,}")
 _NAMES = frozenset(name.encode() for name in TELLING_NAMES)
 _IN_NO_NAME = bytes(set(range(256)) - set(b"abcdefghijklmnopqrstuvwxyz0123456789\n"))
-_USUALLY_NEW = 16
+_USUALLY_NEW = 32
 """So many texts of a body are ids, amounts and names, which never come again."""
 _REST = b"{}[]:, \t\r\n+-.0123456789eEtrufalsn"
 """What JSON has besides its texts: anything else is none, and is looked at in full."""
@@ -58,8 +58,9 @@ def _quickly(body: str) -> str | None:
         return None
     if _hints_at_card(body) and _may_be_card(texts, rest):
         return None
-    for text in new:
-        disguise = len(text) > 11 and encoded.hides(text)
+    disguises = encoded.may_hide(texts)
+    for text in new if disguises or "@" in texts else ():
+        disguise = disguises and len(text) > 11 and encoded.hides(text)
         if disguise or "@" in text:
             masked, found = search_text(text)
             if found and disguise:
