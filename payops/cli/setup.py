@@ -90,6 +90,14 @@ idempotent = false            # true: events may be re-sent to it without asking
 # in = "EUR"
 # date = 2026-01-10
 
+# Announced work: nothing acts and nobody is called, and everything stays in the list (docs/rules.md).
+# [[maintenance]]
+# name = "nightly import"
+# reason = "the ERP reads all orders"
+# timezone = "Europe/Vienna"
+# start = "01:30"
+# end = "03:00"
+
 # [[arm]]
 # account = "stripe-live"
 # remedies = ["confirm-quarantine", "enable-endpoint", "resend-missing", "switch-credential", "switch-webhook-secret"]

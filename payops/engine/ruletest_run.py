@@ -151,8 +151,8 @@ class _Run:
                 for name in ("text", "question", "cause", "fixed", "reason")
                 if (text := getattr(step, name))
             }
-            if step.for_:
-                fields["for"] = step.for_
+            if step.for_ is not None:
+                fields["for"] = format_duration(step.for_)
             request = Request(step.do, incident.id if incident else None, fields, step.by, now, signals)
             result = carry_out(Hands(self._store, self._world.settings, self._runner), request)
             if not result.ok:

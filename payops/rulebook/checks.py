@@ -210,6 +210,15 @@ def _check_test(rule: Rule, test: RuleTest, path: Path, source: Source, document
     for position, step in enumerate(test.operators):
         if (step.at is None) == (step.after_opening is None):
             _error(document, (*path, "operators", position), "write either at or after_opening, one of them")
+        if step.do == "silence" and (step.for_ is None or not step.reason):
+            _error(
+                document,
+                (*path, "operators", position),
+                "a silence has an end and a reason: add for and reason",
+            )
+    for position, window in enumerate(test.maintenance):
+        if window.until <= window.from_:
+            _error(document, (*path, "maintenance", position, "until"), "must be later than from")
     for position, expected in enumerate(test.expect):
         if expected.model_fields_set == {"at"}:
             _error(document, (*path, "expect", position), "expects nothing: add state, level, severity, …")

@@ -241,7 +241,7 @@ class Operator(Part):
     cause: str = ""
     fixed: str = ""
     reason: str = ""
-    for_: str = Field(default="", alias="for")
+    for_: PositiveDuration | None = Field(default=None, alias="for")
 
 
 class Expectation(Part):

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from secrets import token_hex
 from typing import TYPE_CHECKING
 
 from payops.clock import from_epoch, to_epoch
@@ -35,6 +36,8 @@ class RuleState:
 
 IN_USE = "rules"
 """The `meta` key that names the rule set in use."""
+STATES = "rule_states"
+"""The `meta` key of the mark that changes whenever a state does."""
 
 
 class Rules(Firings):
@@ -42,16 +45,23 @@ class Rules(Firings):
 
     def __init__(self, store: Store) -> None:
         self._store = store
+        self._read: tuple[str, dict[tuple[str, str], RuleState]] | None = None
+        """The mark the states bore when they were read or written here last, and the states."""
 
     def states(self, rule_id: str | None = None) -> dict[tuple[str, str], RuleState]:
         """All states, or those of one rule, by (rule, dedup key)."""
         with self._store.read() as db:
+            if rule_id is None:
+                # Thousands of rows, asked for at every tick, and nearly always the ones this process wrote.
+                marked = db.execute("SELECT value FROM meta WHERE key = ?", (STATES,)).fetchone()
+                if self._read is not None and marked is not None and self._read[0] == marked["value"]:
+                    return dict(self._read[1])
             rows = db.execute(
                 "SELECT rule, key, labels, pending_since, clear_since, changes, held_until, last_row_at"
                 " FROM rule_states WHERE ?1 IS NULL OR rule = ?1 ORDER BY rule, key",
                 (rule_id,),
             ).fetchall()
-        return {
+        found = {
             (row["rule"], row["key"]): RuleState(
                 row["rule"],
                 row["key"],
@@ -64,10 +74,17 @@ class Rules(Firings):
             )
             for row in rows
         }
+        if rule_id is None and marked is not None:
+            self._read = (marked["value"], dict(found))
+        return found
 
-    def save_states(self, states: Iterable[RuleState]) -> None:
+    def save_states(self, states: Sequence[RuleState]) -> None:
         """Insert or replace these; others stay as they are."""
         with self._store.write() as db:
+            known = self.states()
+            # Not a count: what is rolled back here and written elsewhere must never bear the same mark.
+            mark = token_hex(8)
+            set_meta(db, STATES, mark)
             db.executemany(
                 "INSERT INTO rule_states"
                 " (rule, key, labels, pending_since, clear_since, changes, held_until, last_row_at)"
@@ -90,6 +107,8 @@ class Rules(Firings):
                     for state in states
                 ],
             )
+            known |= {(state.rule, state.key): state for state in states}
+            self._read = (mark, known)
 
     def in_use(self) -> str | None:
         """The hash of the rule set payops judges by; None before its first tick."""

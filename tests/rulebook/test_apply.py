@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from payops.rulebook import Rule
+from payops.store import Store
 
 
 def resolved_by_hand(rig, minute: float) -> None:
@@ -397,3 +398,22 @@ def test_shadow_rule_inhibits_nobody_and_a_promoted_one_stops_counting(rig):
     shadow.missing(6, 7)
     assert shadow.store.rules.firing_now() == []
     assert shadow.state() == "open"
+
+
+def test_timers_another_process_moved_are_read_again(rig, tmp_path):
+    one = rig()
+    path = tmp_path / "shared.db"
+    with Store.open(path, now=one.at(0)) as here, Store.open(path, now=one.at(0)) as there:
+        one.store.close()
+        one.store = here
+        one.missing(0, 7)
+        one.store = there
+        one.missing(1, 0)
+        one.store = here
+        assert [state.pending_since for state in here.rules.states().values()] == [None]
+        with pytest.raises(RuntimeError), here.write():
+            one.missing(2, 7)
+            raise RuntimeError
+        assert [state.pending_since for state in here.rules.states().values()] == [None]
+        one.missing(3, 7)
+        assert here.rules.states() == there.rules.states()

@@ -278,3 +278,18 @@ def test_frozen_policy_gives_the_same_rule_back(rule_text, write):
 
 def test_shipped_rules_load():
     assert {"webhook-endpoint-disabled", "success-rate-drop"} <= set(load([shipped_dir()]).ids)
+
+
+@pytest.mark.parametrize(
+    ("extra", "says"),
+    [
+        ("operators: [{at: 1m, do: silence, for: 5m}]", "add for and reason"),
+        ("operators: [{at: 1m, do: silence, for: 0s, reason: x}]", "longer than 0s"),
+        ("operators: [{at: 1m, do: silence, for: soon, reason: x}]", "not a duration"),
+        ("operators: [{at: 1m, do: silense}]", "did you mean 'silence'"),
+        ("maintenance: [{from: 10m, until: 10m}]", "must be later than from"),
+    ],
+)
+def test_quiet_in_a_test_needs_an_end_and_a_reason(rule_text, mistakes, extra, says):
+    (mistake,) = mistakes(rule_text.rstrip() + f"\n    {extra}\n")
+    assert says in mistake
