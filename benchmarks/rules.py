@@ -12,10 +12,11 @@ import yaml
 
 from payops.domain.incidents import Value
 from payops.engine.ruletest_run import play
-from payops.rulebook import RuleSet, evaluate, load, shipped_dir
+from payops.rulebook import RuleSet, apply, load, shipped_dir
 from payops.rulebook.document import LOADER
 from payops.rulebook.series import parse_series
 from payops.signals.schema import SOURCES, SignalRow, SignalSet
+from payops.store import Store
 
 from .harness import Figure, cpu_of, paired
 
@@ -84,23 +85,22 @@ def _floor(given: SignalSet, rules: RuleSet) -> None:
 def _tick(folder: Path) -> Figure:
     rules = copies(folder)
     minutes = [signals(minute) for minute in range(2)]
-    states: dict[tuple[str, str], object] = {}
+    store = Store.open(folder / "payops.db", now=NOW)
     turn = [0]
 
     def tick() -> None:
         turn[0] += 1
-        now = NOW + timedelta(minutes=turn[0] % 2)
-        found = evaluate(rules, minutes[turn[0] % 2], states, (), now, first_tick=False)  # type: ignore[arg-type]
-        states.clear()
-        states.update(found.states)
+        apply(store, rules, minutes[turn[0] % 2], NOW + timedelta(minutes=1), may_act=True)
 
     tick()
-    return paired(
+    figure = paired(
         f"tick of {RULES} rules over {GROUPS} groups",
         lambda: cpu_of(tick),
         lambda: cpu_of(lambda: _floor(minutes[0], rules)),
         "50 ms; floor: one value of each compared",
     )
+    store.close()
+    return figure
 
 
 def _loading(folder: Path) -> Figure:
@@ -123,7 +123,6 @@ def _loading(folder: Path) -> Figure:
 def _test() -> Figure:
     rule = load([shipped_dir()])["clock-skew"]
     test = next(each for each in rule.tests if "told to a person" in each.name)
-    from payops.store import Store
 
     def empty() -> None:
         Store.in_memory(NOW).close()
