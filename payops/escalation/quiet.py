@@ -75,6 +75,8 @@ def after(incident: Incident) -> str:
     policy = parse_policy(incident.policy)
     if incident.l1_exhausted_at is None and policy.remedies:
         return f"plan {policy.remedies[0].id}"
+    if incident.level > 1 and incident.next_action:
+        return f"take up where it was: {incident.next_action}"
     step = next((each for each in policy.steps if each.level > incident.level), None)
     return f"hand it to {step.role} (Level {step.level})" if step is not None else "call its people again"
 
