@@ -49,6 +49,7 @@ _CARD_NEAR = re.compile(
     r"\b(?:credit|debit)?[ _-]?(?:card|pan|cc|ccn|visa|mastercard|amex|maestro|kreditkarte|karte)\b", re.I
 )
 _NEAR = 24
+_HASHED = re.compile(r"\[email [0-9a-f]{0,15}$")
 _DECIMAL = re.compile(r"\d{1,3}\.\d{7,}")
 _LONG = re.compile(rf"\d(?:[{_SEPARATORS}]{{0,2}}\d){{12}}")
 
@@ -91,8 +92,8 @@ def masked_pan(digits: str) -> str:
 def _pan(match: re.Match[str], put: Callable[[str, Certainty], str], standing: Standing) -> str:
     run, text = match[0], match.string
     before, after = text[max(0, match.start() - 64) : match.start()], text[match.end() : match.end() + 64]
-    if before.endswith("+") or _DECIMAL.fullmatch(run):
-        return run  # a telephone number, a fraction
+    if before.endswith("+") or _DECIMAL.fullmatch(run) or _HASHED.search(before):
+        return run  # a telephone number, a fraction, the hash of an e-mail address
     if " " not in run and _inside_an_id(run, before, after):
         return run
     if _CARD_NEAR.search(before[-_NEAR:]) or _CARD_NEAR.search(after[:_NEAR]):
