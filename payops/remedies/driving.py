@@ -23,6 +23,7 @@ STEP = timedelta(seconds=5)
 """So long calls are made in one tick: polls, the lease and what people ask for wait for its end."""
 SETTLES = timedelta(minutes=30)
 """After a verified attempt the incident's own condition has this long to clear."""
+BACK = timedelta(minutes=1)
 WantRead = Callable[[Case], None]
 """Told when a fresh read of the account's feeds would help."""
 
@@ -111,6 +112,31 @@ def why_over(case: Case, last: FixAttempt | None) -> str | None:
             else f"its {minutes(policy.timeout)} are over"
         )
     return None
+
+
+def came_back(case: Case, last: FixAttempt, signals: SignalSet) -> bool:
+    """Whether what a verified attempt had put right is wrong again, and has been for `BACK`: a new trouble of its kind."""
+    policy = case.policy.remedy(last.remedy)
+    if policy is None or not policy.verify_when:
+        return False
+    shown = holds(
+        policy.verify_when,
+        case.policy.source,
+        case.incident,
+        signals,
+        last.applied_at or last.started_at,
+        case.now,
+    )
+    journal = Journal(case.store, last, case.now)
+    since = journal.at("back_since")
+    if shown is not False:
+        if since is not None:
+            journal.keep(back_since=None)
+        return False
+    if since is None:
+        journal.keep(back_since=case.now)
+        return False
+    return case.now - since >= BACK
 
 
 def exhaust(case: Case, reason: str) -> None:

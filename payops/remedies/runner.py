@@ -174,7 +174,7 @@ class Runner(Asked):
         now, started = case.now, case.incident.l1_started_at
         mine = case.since_opening()
         last = mine[-1] if mine else None
-        if last is not None and last.verified:
+        if last is not None and last.verified and not driving.came_back(case, last, signals):
             if last.ended_at is not None and now - last.ended_at > driving.SETTLES:
                 driving.exhaust(case, f"{last.remedy} was verified and the condition still holds")
             return

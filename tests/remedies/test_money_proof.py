@@ -15,6 +15,7 @@ from pathlib import Path
 
 import hypothesis.strategies as st
 import pytest
+from hypothesis import settings
 from hypothesis.stateful import (
     RuleBasedStateMachine,
     initialize,
@@ -108,7 +109,9 @@ class Money(RuleBasedStateMachine):
 @pytest.mark.proof
 def test_money_never_moves_twice():
     ran.update(sequences=0, writes=0)
-    run_state_machine_as_test(Money, settings=tried(full=2_000, usual=5))
+    run_state_machine_as_test(
+        Money, settings=settings(tried(full=2_000, usual=5), stateful_step_count=40 if FULL else 20)
+    )
     tell(
         f"money: {ran['sequences']} random sequences, {ran['writes']} writes reached a provider, no violation"
     )
@@ -209,7 +212,7 @@ def test_a_broken_runner_is_caught_and_the_sound_one_is_not(monkeypatch, provide
 
 # Really killed processes.
 
-LIVES = 60 if FULL else 1
+LIVES, STEPS = (60, 30) if FULL else (1, 12)
 
 
 class Child:
@@ -254,7 +257,7 @@ def test_killed_processes_move_money_once(tmp_path):
         child = Child(path, provider, play.house.server.url)
         play.api.kill = child.kill
         try:
-            for step in range(30):
+            for step in range(STEPS):
                 play.api.next = drawn.choice(["killed_before", "killed_after", "killed_soon", "ok", "soon"])
                 play.arrive(10)
                 now = play.house.now.isoformat()
