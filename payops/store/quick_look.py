@@ -48,8 +48,8 @@ def mask_body(body: str, hunt: Hunt) -> tuple[str, tuple[Finding, ...]]:
 
 def _quickly(body: str) -> str | None:
     """The body with its e-mail addresses masked; None where anything else might have to be."""
-    # An escaped quotation mark would hide where a text ends.
-    if "\\" in body or body[:1] != "{":
+    # An escaped quotation mark would hide where a text ends; what is not printed is not JSON, and is cleaned.
+    if "\\" in body or body[:1] != "{" or not (body.isascii() or _is_unicode(body)) or "\x00" in body:
         return None
     pieces = body.split('"')
     new = set(pieces[1::2]) - _known
@@ -70,6 +70,14 @@ def _quickly(body: str) -> str | None:
     if len(new) > _USUALLY_NEW and len(_known) < _MOST_KNOWN:
         _known.update(text for text in new if _WORD.fullmatch(text))
     return body
+
+
+def _is_unicode(body: str) -> bool:
+    try:
+        body.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _hints_at_card(body: str) -> bool:

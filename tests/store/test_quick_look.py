@@ -121,6 +121,8 @@ def test_what_is_no_json_is_masked_as_text(pieces):
         '{"a":"\\u0034242424242424242"}',
         '{"a":["pay_secret_key","pi_1234_secret_12345678"]}',
         '{"4242424242424242":1}',
+        '{"a":"b\x00"}',
+        '{"a":"b\ud800"}',
     ],
 )
 def test_a_suspicion_is_looked_at_in_full(body):
