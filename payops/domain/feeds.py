@@ -13,13 +13,15 @@ class Sight:
     """What a provider lets payops see of its payments.
 
     `payments_feed` is the feed they come from. `all_declines` False: some failures leave no trace, so a rate of
-    what is seen is unknown, never close to 100 %. `delay_s` is how late the feed may be.
+    what is seen is unknown, never close to 100 %. `delay_s` is how late the feed may be. `whole_s` is how far back
+    the history that is read first is whole: what is older comes by other ways, which show successes alone.
     """
 
     payments_feed: str
     all_declines: bool
     sentence: str
     delay_s: int
+    whole_s: int
 
 
 SIGHT: Mapping[Provider, Sight] = {
@@ -28,18 +30,21 @@ SIGHT: Mapping[Provider, Sight] = {
         True,
         "every charge Stripe made an event for: declines, blocks and failed authentications included",
         60,
+        30 * 86_400,
     ),
     "braintree": Sight(
         "transactions",
         True,
         "every transaction found by search: declines and gateway rejections included",
         180,
+        86_400,
     ),
     "paypal": Sight(
         "events",
         False,
         "completions; wallet declines not visible; card captures denied/declined; reporting up to 3 h late",
         120,
+        30 * 86_400,
     ),
 }
 

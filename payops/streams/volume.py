@@ -12,6 +12,8 @@ HOUR_S = 3600
 DAY, WEEK = 24, 168
 WEIGHT = 2.0
 """How many hours of the coarser mean an hour of the week is worth before it is known by itself."""
+DAILY_WEIGHT = 0.25
+"""The same of the hour of the day and the mean of all: nights are quiet from the first one on."""
 FADE = 0.75
 """What an hour of the week keeps of its past each time it comes again."""
 LEAST_HOURS = 2
@@ -35,6 +37,7 @@ class Volume:
         "_hour",
         "_mean",
         "_n",
+        "_quietest",
         "_skip",
         "_traffic",
         "cells",
@@ -53,6 +56,7 @@ class Volume:
         self._traffic = Traffic(*known.get("traffic", [0.0, 0.0]))
         self.last_at: int | None = known.get("last_at")
         self._mean = _share(self.cells)
+        self._quietest: float | None = None
         self._cache: dict[int, float] = {}  # what an hour's cells say, until the next hour is learned
 
     def dump(self) -> dict[str, Any]:
@@ -72,8 +76,9 @@ class Volume:
         if self.last_at is not None and at_s > self.last_at:
             expected = self.expected(self.last_at, at_s)
             if expected is not None:
-                if expected >= self.limit:
-                    # A silence is over: it says nothing about what is usual, nor about half of it.
+                if expected >= self.limit and self.hours >= DAY:
+                    # A silence is over: it says nothing about what is usual, nor about half of it. The first night
+                    # looks like one and is none.
                     self._hour, self._traffic = None, Traffic()
                 else:
                     self._traffic.passed(expected * cautious(1.0, self.spread))
@@ -92,9 +97,12 @@ class Volume:
         return silence_limit(self.per_30_days, self.spread)
 
     def fewer(self, at_s: int) -> float | None:
-        """Evidence at `at_s` that half the traffic is gone: 1.0 is one false alarm in 30 days; None while unknown."""
+        """Evidence at `at_s` that half the traffic is gone: 1.0 is one false alarm in 30 days.
+
+        None while unknown, and before a whole week shows which hours are quiet.
+        """
         since = self.expected(self.last_at, at_s) if self.last_at is not None else None
-        if since is None or not self.per_30_days:
+        if since is None or not self.per_30_days or self.hours < WEEK:
             return None
         now = Traffic(*self._traffic.dump())
         now.passed(since * cautious(1.0, self.spread))
@@ -121,17 +129,30 @@ class Volume:
         place = hour % WEEK
         if place not in self._cache:
             at_hour = self.cells[hour % DAY :: DAY]
-            daily = _shrunk(sum(cell[0] for cell in at_hour), sum(cell[1] for cell in at_hour), self._mean)
+            daily = _shrunk(
+                sum(cell[0] for cell in at_hour), sum(cell[1] for cell in at_hour), self._mean, DAILY_WEIGHT
+            )
             count, weight = self.cells[place]
-            self._cache[place] = _shrunk(count, weight, daily)
+            self._cache[place] = _shrunk(count, weight, daily, WEIGHT)
         return self._cache[place]
 
+    def _at_least(self, hour: int) -> float | None:
+        """The same, and before a whole week is known no more than the quietest hour of the day: a night is no silence."""
+        usual = self.per_hour(hour)
+        if usual is None or not DAY <= self.hours < WEEK:
+            return usual
+        if self._quietest is None:
+            days = (self.cells[place::DAY] for place in range(DAY))
+            known = [(sum(cell[0] for cell in day), sum(cell[1] for cell in day)) for day in map(list, days)]
+            self._quietest = min(count / weight for count, weight in known if weight)
+        return min(usual, self._quietest)
+
     def expected(self, since_s: int, until_s: int) -> float | None:
-        """Payments expected from `since_s` to `until_s`, at most a week; None while unknown."""
+        """Payments expected from `since_s` to `until_s`, at least and at most a week; None while unknown."""
         total, at = 0.0, max(since_s, until_s - WEEK * HOUR_S)
         while at < until_s:
             edge = min(until_s, (at // HOUR_S + 1) * HOUR_S)
-            hourly = self.per_hour(at // HOUR_S)
+            hourly = self._at_least(at // HOUR_S)
             if hourly is None:
                 return None
             total += hourly * (edge - at) / HOUR_S
@@ -163,6 +184,7 @@ class Volume:
         cell[0], cell[1] = cell[0] * FADE + n, cell[1] * FADE + 1.0
         self.hours += 1
         self._mean = _share(self.cells)
+        self._quietest = None
         self._cache.clear()
 
 
@@ -171,5 +193,5 @@ def _share(cells: Sequence[Sequence[float]]) -> float:
     return sum(cell[0] for cell in cells) / weight if weight else 0.0
 
 
-def _shrunk(count: float, weight: float, prior: float) -> float:
-    return (count + WEIGHT * prior) / (weight + WEIGHT)
+def _shrunk(count: float, weight: float, prior: float, trust: float) -> float:
+    return (count + trust * prior) / (weight + trust)

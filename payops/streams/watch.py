@@ -83,7 +83,7 @@ class Watch:
                 self._books[account.name] = Book(account.name, account.provider)
             return
         if cursor is None:
-            begin = to_epoch(now - HISTORY)
+            begin = to_epoch(now - min(HISTORY, timedelta(seconds=SIGHT[account.provider].whole_s)))
             cursor = StreamCursor(account.name, streams.newest_id(), replay_at=begin, replay_id=0)
         moved = self._replay(account, cursor) if cursor.replay_at is not None else cursor
         if moved.replay_at is None:

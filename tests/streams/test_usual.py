@@ -40,6 +40,22 @@ def test_a_daily_swing_is_learned_and_makes_the_night_no_silence() -> None:
     assert volume.spread < 0.3
 
 
+@pytest.mark.parametrize("per_hour", [12, 60, 240])
+def test_after_one_whole_day_the_next_night_is_neither_silent_nor_halved(per_hour: int) -> None:
+    for seed in range(6):
+        draw, volume, at = random.Random(seed), Volume(), 4 * DAY_S + 10 * HOUR_S
+        learned = at + DAY_S
+        while at < learned + 2 * DAY_S:
+            before = at
+            season = 1 + 0.7 * (1 if 8 <= at // HOUR_S % 24 < 20 else -1)
+            at += max(1, round(draw.expovariate(per_hour * season / HOUR_S)))
+            expected = volume.expected(before, at)
+            if at > learned and expected is not None:
+                assert expected < volume.limit, (seed, at)
+                assert (volume.fewer(at) or 0.0) < 1.0, (seed, at)
+            volume.arrived(at)
+
+
 def test_little_history_is_careful_and_none_says_nothing() -> None:
     assert Volume().expected(0, HOUR_S) is None
     assert Volume().fewer(HOUR_S) is None
