@@ -15,8 +15,9 @@ MOST_VALUES = 200
 """A column with more values is no dimension but a name for each payment."""
 JUDGED = 200
 """Payments in 30 days that a stream needs to be judged by itself."""
-FEWEST = 4
-"""Fewer payments in all can never alarm: such a slice counts in K and needs no stream."""
+FEWEST_STATED, FEWEST_LEARNED = 4, 50
+"""Fewer payments in all can never alarm, by a stated and by a learned baseline: such a slice counts in K and needs
+no stream."""
 DAY_US = 86_400_000_000
 HOUR_US = 3_600_000_000
 
@@ -27,9 +28,10 @@ class Track:
     `stream` is None where the whole export has too few payments of it to say anything.
     """
 
-    __slots__ = ("active", "n", "slice", "stream")
+    __slots__ = ("_nearest", "active", "n", "slice", "stream")
 
-    def __init__(self, slice_: Slice, stream: Stream | None) -> None:
+    def __init__(self, slice_: Slice, stream: Stream | None, parent: Stream | None) -> None:
+        self._nearest = stream or parent
         self.slice = slice_
         self.stream = stream
         self.n = 0
@@ -45,7 +47,7 @@ class Track:
 
     def expected(self, at_us: int) -> float | None:
         """The failure share expected in that hour, as known now; where the slice is too young, its parent's."""
-        stream = self.stream
+        stream = self._nearest
         while stream is not None:
             share = stream.baseline.expected(at_us // HOUR_US)
             if share is not None:
@@ -142,8 +144,10 @@ class Tracks:
     def _track(self, slice_: Slice) -> Track:
         track = self._all.get(slice_)
         if track is None:
-            parent = self._track(slice_[:-1]).stream if slice_ else None
+            parent = self._track(slice_[:-1])._nearest if slice_ else None
+            learned = self._expected is None
+            fewest = FEWEST_LEARNED if learned else FEWEST_STATED
             baseline = None if self._expected is None else Fixed(self._expected)
-            stream = Stream(parent, baseline) if self._sizes[slice_] >= FEWEST else None
-            track = self._all[slice_] = Track(slice_, stream)
+            stream = Stream(parent, baseline) if self._sizes[slice_] >= fewest else None
+            track = self._all[slice_] = Track(slice_, stream, parent)
         return track
