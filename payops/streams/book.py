@@ -25,9 +25,10 @@ MOST_CODES = 60
 LATE_S = 3600
 """An attempt that ended so long before the newest counted one teaches what is usual, and is not judged."""
 SMALL = 0.05
-LEAST_AMOUNTS = 200
-ANEW = 50
-"""From so many on, the smallest 5 % of the amounts in a currency are unusually small, below half the median."""
+LEAST_AMOUNTS = ANEW = 50
+"""From so many on, the smallest 5 % of the amounts in a currency are unusually small, below half the median. Few are
+enough: what is tried in a rare currency must not pass for refused buyers."""
+LEAST_PENDING = 200
 SLOW = 0.95
 LEAST_CALLS = 19
 """A call slower than the slowest of so many is one in twenty."""
@@ -181,7 +182,7 @@ class Book:
 
     def longest_pending(self, least_s: int) -> int:
         """How long a card-like attempt may be pending: as 99 % of the earlier ones, `least_s` at least."""
-        usual = self._pending.quantile(0.99) if self._pending.n >= LEAST_AMOUNTS else None
+        usual = self._pending.quantile(0.99) if self._pending.n >= LEAST_PENDING else None
         return max(least_s, int(usual or 0))
 
     def in_stream(self, tracked: Tracked, attempt: Ended) -> bool | None:
