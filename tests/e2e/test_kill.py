@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 from house import House, wait_for
@@ -59,23 +58,40 @@ def test_engine_and_simulator_killed_mid_fix_recover_and_lose_nothing(house: Cal
         store.close()
 
 
-def test_a_second_engine_takes_over_when_the_first_is_killed(house: Callable[[str], House]) -> None:
+def test_of_three_engines_on_one_store_another_takes_over_whenever_the_holder_is_killed(
+    house: Callable[[str], House],
+) -> None:
     one = house(SCENARIO.replace("at: 5s", "at: 50m"))
     one.simulate()
     one.start("engine", "engine")
-    first = wait_for(lambda: one.ask("status", "--json")["engine"]["holder"], "an engine holds the lease")
-    config = one.folder / "payops.toml"
-    second_config = Path(one.folder / "second.toml")
-    second_config.write_text(config.read_text().replace(f"port = {one.receiver_port}", "port = 0"))
-    second_config.chmod(0o600)
-    one.start("second", "engine", "--config", "second.toml")
-    wait_for(
-        lambda: "engine running" in (one.folder / "second.out").read_text(),
-        f"the second looks on\n{one.log()}",
-    )
-    assert one.ask("status", "--json")["engine"]["holder"] == first
+
+    def holder() -> str | None:
+        return one.ask("status", "--json")["engine"]["holder"]
+
+    def pid_in(name: str) -> bool:
+        return (holder() or "").endswith(f":{one.running[name].pid}")
+
+    wait_for(lambda: pid_in("engine"), "the first engine holds the lease")
+    text = (one.folder / "payops.toml").read_text().replace(f"port = {one.receiver_port}", "port = 0")
+    for name in ("second", "third"):
+        config = one.folder / f"{name}.toml"
+        config.write_text(text)
+        config.chmod(0o600)
+        one.start(name, "engine", "--config", config.name)
+        wait_for(
+            lambda name=name: "engine running" in (one.folder / f"{name}.out").read_text(),
+            f"{name} looks on\n{one.log()}",
+        )
+    assert pid_in("engine")
     one.kill("engine")
-    wait_for(
-        lambda: one.ask("status", "--json")["engine"]["holder"] not in (None, first),
-        f"the second takes the lease\n{one.log()}",
-    )
+    wait_for(lambda: pid_in("second") or pid_in("third"), f"one of the two takes the lease\n{one.log()}")
+    heir, last = ("second", "third") if pid_in("second") else ("third", "second")
+    one.kill(heir)
+    wait_for(lambda: pid_in(last), f"the last takes the lease\n{one.log()}")
+    store = Store.open_existing(one.folder / "payops.db")
+    try:
+        assert store.audit.verify().ok
+        started = [row.object for row in store.audit.rows(limit=1000) if row.what == "engine started"]
+        assert len(started) == 3
+    finally:
+        store.close()
