@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import multiprocessing
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -89,7 +90,15 @@ def test_nothing_simulated_carries_a_port_or_an_address() -> None:
     assert "localhost" not in text
 
 
-@pytest.mark.parametrize("name", [name for name in scenarios.names() if name != "default"])
+SHORT_ENOUGH = [
+    name
+    for name in scenarios.names()
+    if name != "default" and scenarios.load(name).duration < timedelta(days=1)
+]
+"""What lasts for days has a proof of its own."""
+
+
+@pytest.mark.parametrize("name", SHORT_ENOUGH)
 def test_a_shipped_scenario_meets_its_expectations(name: str) -> None:
     scenario = scenarios.load(name)
     result = run(scenario, scenario.seed, None, judged=True)

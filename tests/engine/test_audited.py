@@ -9,8 +9,10 @@ import pytest
 
 from payops.cli.main import payops
 from payops.clock import utc_now
-from payops.domain.errors import UsageError
+from payops.config import parse
+from payops.domain.errors import NotPossible, UsageError
 from payops.domain.incidents import Incident
+from payops.engine.local import StoreDesk
 from payops.store import Store
 
 CONFIG = """
@@ -94,3 +96,51 @@ def test_what_somebody_may_not_do_is_on_record_with_the_name_they_gave(config: P
 def test_arming_a_remedy_is_on_record(config: Path) -> None:
     run(config, "arm", "stripe-live", "enable-endpoint", "--reason", "seen right", "--operator", "ana")
     assert any(who == "ana" and what.startswith("arm") for who, what, _ in rows(config))
+
+
+def test_an_approval_from_the_command_line_needs_the_pin_and_each_try_is_on_record(
+    config: Path, monkeypatch
+) -> None:
+    config.write_text(CONFIG.replace('roles = ["admin"]', 'roles = ["admin"]\npin = "env:ANA_PIN"'))
+    monkeypatch.setenv("ANA_PIN", "4711")
+    with pytest.raises(UsageError, match="PAYOPS_PIN"):
+        run(config, "incidents", "approve", "inc-1", "--operator", "ana")
+    monkeypatch.setenv("PAYOPS_PIN", "0000")
+    with pytest.raises(NotPossible, match="wrong PIN"):
+        run(config, "incidents", "approve", "inc-1", "--operator", "ana")
+    assert ("ana", "identify", "wrong") in rows(config)
+    monkeypatch.setenv("PAYOPS_PIN", "4711")
+    with pytest.raises(NotPossible) as error:
+        run(config, "incidents", "approve", "inc-1", "--operator", "ana")
+    assert "PIN" not in str(error.value), "past the PIN: nothing waits for approval"
+    assert ("ana", "identify", "ok") in rows(config)
+
+
+def test_the_desk_takes_no_approval_before_the_pin(config: Path, monkeypatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("ANA_PIN", "4711")
+    raw = {
+        "schema": "payops.config/v1",
+        "operators": [{"name": "ana", "roles": ["operator"], "pin": "env:ANA_PIN"}],
+    }
+    settings = parse(raw, base=tmp_path, source="test")
+    with Store.open_existing(tmp_path / "payops.db") as store:
+        desk = StoreDesk(store, settings, Silent(), lambda: None, operator="ana", origin="test")
+        assert desk.submit("approve", "inc-1", {}).message == "approve: enter your PIN first"
+        assert not desk.unlock("1").ok
+        assert desk.unlock("4711").ok
+        assert store.commands.take(utc_now(), 1) == []
+
+
+class Silent:
+    """Boards that nobody makes."""
+
+    def board(self) -> None:
+        return None
+
+    def subscribe(self, listener) -> None: ...
+
+    def unsubscribe(self, listener) -> None: ...
+
+    def wake(self) -> None: ...
+
+    def stop(self) -> None: ...
