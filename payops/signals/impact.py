@@ -205,7 +205,11 @@ def _gap(store: Store, incident: Incident, end: datetime) -> Impact:
 
 def _untaken(store: Store, incident: Incident) -> Impact:
     """Paid purchases whose events the application behind a relay has not taken."""
-    events = store.forwards.untaken(incident.account, incident.labels["endpoint"])
+    endpoint = incident.labels.get("endpoint")
+    if endpoint is None:
+        why = "which endpoint it is about was not kept, so what its application has not taken cannot be told"
+        return Impact(incident.opened_at, None, None, method=why)
+    events = store.forwards.untaken(incident.account, endpoint)
     return Impact(
         since=events[0].created_at if events else incident.opened_at,
         payments=len(paid(events)),
