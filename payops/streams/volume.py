@@ -97,12 +97,9 @@ class Volume:
         return silence_limit(self.per_30_days, self.spread)
 
     def fewer(self, at_s: int) -> float | None:
-        """Evidence at `at_s` that half the traffic is gone: 1.0 is one false alarm in 30 days.
-
-        None while unknown, and before a whole week shows which hours are quiet.
-        """
+        """Evidence at `at_s` that half the traffic is gone: 1.0 is one false alarm in 30 days; None while unknown."""
         since = self.expected(self.last_at, at_s) if self.last_at is not None else None
-        if since is None or not self.per_30_days or self.hours < WEEK:
+        if since is None or not self.per_30_days:
             return None
         now = Traffic(*self._traffic.dump())
         now.passed(since * cautious(1.0, self.spread))
