@@ -58,7 +58,7 @@ def answer(
             Answer(incident_id, last.seq, known, said, operator, now),
             incident,
             f"{operator} answers as {last.to}, {words}: {said}",
-            next_action=f"{who} does what was answered ({words}) and gives an update",
+            next_action=f"{who} does what was answered ({words}{_again(store, incident)}) and gives an update",
             next_action_at=now + UPDATE_EVERY[incident.severity],
         )
         made = store.followups.add(
@@ -136,6 +136,18 @@ def hand_down(
     why = f"{operator} handed it down from Level {last.level}, because {said}; "
     send(store, incident, made, now, by=operator, why=why, cause="down", origin=ORIGIN)
     return f"{incident_id}: handed down to {made.to} (Level {made.level})"
+
+
+def _again(store: Store, incident: Incident) -> str:
+    """An answer may be a Level 1 attempt, where one is left."""
+    policy = parse_policy(incident.policy)
+    left = policy.attempts - len(store.incidents.attempts(incident.id))
+    fixes = any(remedy.effect != "read" for remedy in policy.remedies)
+    return (
+        f"; f tries Level 1 again, {left} of {policy.attempts} attempts are left"
+        if fixes and left > 0
+        else ""
+    )
 
 
 def _accepted(store: Store, incident_id: str) -> Handoff:

@@ -13,7 +13,7 @@ from payops.signals.interval import wilson
 from payops.store import Store
 from payops.store.firings import Firing
 
-Kind = Literal["retire", "threshold", "promote", "keep_counting", "remedy"]
+Kind = Literal["retire", "remedy", "threshold", "advice", "promote", "keep_counting"]
 LEAST = 5
 """Fewer cases say nothing."""
 NOISY = 0.5
@@ -33,11 +33,16 @@ class Proposal:
 
 
 def proposals(store: Store, since: datetime, now: datetime) -> tuple[Proposal, ...]:
-    """Of incidents and shadow firings since then, the strongest first within each kind."""
+    """Of incidents and shadow firings since then, and of what coordinators answered and nobody has done yet."""
     with store.read():
         found = store.incidents.opened_between(since, now + timedelta(seconds=1))
         attempts = {each.id: store.incidents.attempts(each.id) for each in found}
         firings = store.rules.firings_since(since)
+        advised = [
+            (each, store.incidents.get(each.incident_id).rule)
+            for each in store.followups.open_ones()
+            if each.kind == "answer"
+        ]
     made: list[Proposal] = []
     for rule in sorted({each.rule for each in found}):
         closed = [each for each in found if each.rule == rule and each.ended_as is not None]
@@ -51,7 +56,17 @@ def proposals(store: Store, since: datetime, now: datetime) -> tuple[Proposal, .
                 tried.setdefault(each.remedy, []).append((incident_id, bool(each.verified)))
     for remedy, results in sorted(tried.items()):
         made += _of_remedy(remedy, results)
-    order: tuple[Kind, ...] = ("retire", "remedy", "threshold", "promote", "keep_counting")
+    made += [
+        Proposal(
+            "advice",
+            rule,
+            each.what,
+            f"answered by {each.made_by} on {each.incident_id}, with {each.owner}, not done yet",
+            (each.incident_id,),
+        )
+        for each, rule in advised
+    ]
+    order: tuple[Kind, ...] = ("retire", "remedy", "threshold", "advice", "promote", "keep_counting")
     return tuple(sorted(made, key=lambda each: (order.index(each.kind), each.subject)))
 
 

@@ -9,6 +9,7 @@ import pytest
 from payops.domain.errors import NotPossible
 from payops.domain.protocol import ANSWERS
 from payops.escalation import accept, answer, decide, done, escalate, hand_down, learn, resolve, return_
+from payops.reports.proposals import proposals
 
 
 def at_level(desk, level: int) -> None:
@@ -46,6 +47,18 @@ def test_an_answer_that_escalates_goes_to_level_3_with_its_reason(desk, kind, tr
     accept(desk.store, "inc-1", "cora", desk.now)
     assert "Level 3" in say(desk, kind)
     assert (desk.handoffs[-1].level, desk.handoffs[-1].trigger) == (3, trigger)
+
+
+def test_an_answer_may_become_a_level_1_attempt_or_a_proposal_to_change_the_rule(desk):
+    at_level(desk, 2)
+    accept(desk.store, "inc-1", "cora", desk.now)
+    say(desk, "advice", "wait two minutes longer before it opens")
+    assert "f tries Level 1 again, 2 of 2 attempts are left" in desk.incident.next_action
+    (found,) = proposals(desk.store, desk.now, desk.now)
+    assert (found.kind, found.subject, found.ids) == ("advice", "webhook-endpoint-disabled", ("inc-1",))
+    assert "wait two minutes longer" in found.what
+    done(desk.store, "1", "cora", desk.now)
+    assert proposals(desk.store, desk.now, desk.now) == ()
 
 
 def test_nobody_answers_a_handoff_that_nobody_accepted(desk):

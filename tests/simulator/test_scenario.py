@@ -260,7 +260,9 @@ def test_file_is_found_by_path(tmp_path: Path) -> None:
 
 
 def test_unknown_name_lists_the_shipped_ones() -> None:
-    with pytest.raises(UsageError, match=r"'helthy' \(did you mean 'healthy'\?\); shipped: card-testing, clock-skew, "):
+    with pytest.raises(
+        UsageError, match=r"'helthy' \(did you mean 'healthy'\?\); shipped: card-testing, clock-skew, "
+    ):
         scenarios.load("helthy")
 
 
