@@ -76,10 +76,12 @@ class Volume:
         if self.last_at is not None and at_s > self.last_at:
             expected = self.expected(self.last_at, at_s)
             if expected is not None:
-                if expected >= self.limit and self.hours >= DAY:
-                    # A silence is over: it says nothing about what is usual, nor about half of it. The first night
-                    # looks like one and is none.
-                    self._hour, self._traffic = None, Traffic()
+                if expected >= self.limit:
+                    # A silence is over: it says nothing about half of what is usual, nor about what is usual. The
+                    # first night looks like one, is none, and is learned.
+                    self._traffic = Traffic()
+                    if self.hours >= DAY:
+                        self._hour = None
                 else:
                     self._traffic.passed(expected * cautious(1.0, self.spread))
         self._until(at_s)
