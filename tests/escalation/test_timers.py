@@ -167,3 +167,15 @@ def test_a_rule_s_step_skips_level_2_only_by_its_trigger_and_level_1_goes_on_bes
     desk.tick()
     assert (desk.handoffs[-1].level, desk.handoffs[-1].trigger) == (level, trigger)
     assert desk.incident.l1_exhausted_at is None
+
+
+def test_the_auditor_calls_level_3_again_and_nobody_above_it(desk):
+    desk.open()
+    for level in ("2", "3"):
+        escalate(desk.store, desk.settings, "inc-1", {"level": level}, "ana", desk.signals(), desk.now)
+    desk.store.incidents.change(
+        desk.incident, desk.now, who="t", entry="", kind="t", next_action="", next_action_at=None
+    )
+    desk.now += GRACE
+    assert run_audit(desk) == ["inc-1"]
+    assert [handoff.level for handoff in desk.handoffs] == [2, 3, 3]

@@ -158,3 +158,15 @@ def test_a_slowness_does_not_teach_itself_before_anybody_looks() -> None:
     book, draw = Book(ACCOUNT, "stripe"), random.Random(10)
     answers(book, draw, 4 * DAY_S, 25, 100)
     assert "alarm" in answers(book, draw, 4 * DAY_S + 600, 12, 6000)
+
+
+def test_a_silence_on_the_first_day_leaves_no_evidence_of_a_halved_traffic() -> None:
+    volume = weeks(7, 3 / 24, 240)
+    at = volume.last_at or 0
+    for _ in range(30):
+        at += 60  # a quarter of what is usual
+        volume.arrived(at)
+    assert (volume.fewer(at) or 0.0) >= 1.0
+    at += 20 * 60
+    volume.arrived(at)
+    assert (volume.fewer(at) or 0.0) < 1.0
